@@ -1,0 +1,36 @@
+#ifndef KIN_GROUP_GOLDEN_H
+#define KIN_GROUP_GOLDEN_H
+/* Survivorship: one golden record from the raw rows of a MatchGroup, field by field, by the
+ * workflow's strategies. All ties by (source, id), then by the order of values in the row. Pure but
+ * for the scratch; one thread at a time. */
+#include "common/record/normalise.h"
+#include "common/workflow/workflow.h"
+
+struct kin_golden_cell {
+    uint32_t column; /* index into the job's column list */
+    struct kin_str value;
+};
+struct kin_golden_member {
+    uint16_t source;
+    struct kin_str id;
+    int64_t updated; /* INT64_MIN: unknown */
+    const struct kin_golden_cell *cells;
+    size_t count;
+};
+
+/* What the outputs have after match_id and size: the workflow's fields in order, then every column
+ * of any source that fills no field and is no id, in byte order of names. */
+struct kin_golden_plan;
+/* columns: all column names of the job. A column of source s fills field f as the workflow says. */
+kin_status kin_golden_plan_new(const struct kin_workflow *workflow, const struct kin_str *columns,
+                               size_t column_count, struct kin_golden_plan **out) KIN_MUST_CHECK;
+void kin_golden_plan_free(struct kin_golden_plan *plan);
+/* Appends ",name" for each output column. */
+void kin_golden_header(const struct kin_golden_plan *plan, struct kin_buf *out);
+/* Appends ",value" for each output column. members: at least one, sorted by (source, id). A single
+ * member's values are taken as they are (several values of a field joined with "; "). */
+kin_status kin_golden_row(const struct kin_golden_plan *plan, struct kin_norm_scratch *norm,
+                          struct kin_arena *arena, const struct kin_golden_member *members,
+                          size_t count, struct kin_buf *out) KIN_MUST_CHECK;
+
+#endif

@@ -1,0 +1,22 @@
+#ifndef KIN_STORE_LMDB_STORE_H
+#define KIN_STORE_LMDB_STORE_H
+/* The store of a node over LMDB. One environment per path and process. Never WRITEMAP: a full disk
+ * must be an error, not a signal. */
+#include "common/env/store.h"
+
+struct kin_lmdb_options {
+    const char *path;   /* directory; made (0700) if missing */
+    uint64_t map_bytes; /* address space set aside, at least 16 MiB; grows nothing on disk */
+    unsigned dbs;       /* 1..KIN_DBS_MAX, named "0".."7" */
+    uint64_t format; /* the core's store format number: another one in the file is KIN_E_VERSION */
+    /* false: no fsync on commit. Survives kill -9 all the same; for stores that can be rebuilt from
+     * their sources. Such a store remembers the boot of the machine, and one left over from an
+     * earlier boot that was not closed in order is emptied on open rather than trusted. */
+    bool fsync;
+};
+
+/* KIN_E_VERSION, KIN_E_IO, KIN_E_NOMEM, KIN_E_CORRUPT (err says which and where). */
+kin_status kin_lmdb_open(const struct kin_lmdb_options *options, struct kin_store **out,
+                         struct kin_err *err) KIN_MUST_CHECK;
+
+#endif

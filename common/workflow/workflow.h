@@ -1,0 +1,100 @@
+#ifndef KIN_WORKFLOW_WORKFLOW_H
+#define KIN_WORKFLOW_WORKFLOW_H
+/* The workflow file: YAML to a checked, immutable description of the job. docs/workflow.md is its
+ * reference. Every mistake is reported, not just the first. Any thread; immutable once parsed. */
+#include "common/match/rule.h"
+#include "common/record/reader.h"
+#include "common/record/schema.h"
+
+struct kin_workflow_source {
+    const char *name;
+    const char *const *paths; /* patterns, relative ones already joined to base_dir */
+    size_t path_count;
+    bool format_given;
+    enum kin_format format; /* where format_given; else by each file's name */
+    char delimiter;         /* 0: found from the header */
+    const char *id;         /* column */
+    const char *updated;    /* column, or NULL */
+    /* columns[f]: the columns that fill field f, in order; none: the field stays null here */
+    const struct kin_workflow_columns {
+        const char *const *names;
+        size_t count;
+    } * columns;
+};
+
+enum kin_golden {
+    KIN_GOLDEN_MOST_COMPLETE, /* from the record with most fields filled */
+    KIN_GOLDEN_MOST_FREQUENT, /* the commonest normalised value, in its commonest spelling */
+    KIN_GOLDEN_MOST_RECENT,   /* largest `updated` */
+    KIN_GOLDEN_LONGEST,
+    KIN_GOLDEN_SHORTEST,
+    KIN_GOLDEN_FIRST, /* smallest (source, id) */
+    KIN_GOLDEN_MIN,   /* numbers and dates by value, texts by bytes */
+    KIN_GOLDEN_MAX,
+    KIN_GOLDEN_ALL /* every distinct value, joined with "; " */
+};
+
+struct kin_limits {
+    uint32_t max_block;        /* 5000: a larger block is refined, then windowed */
+    uint32_t window;           /* 50: neighbours compared in a windowed block */
+    uint32_t max_group;        /* 500: a larger group is flagged */
+    uint32_t max_keys;         /* 64 a record */
+    uint32_t max_field_bytes;  /* 65,536 */
+    uint32_t max_record_bytes; /* 1 MiB */
+    uint32_t max_veto_group; /* 5000: in a larger component vetoes are not checked, and reported */
+};
+
+struct kin_workflow {
+    struct kin_arena arena;
+    const char *name;
+    const char *base_dir;
+    const char *text; /* the file as read: workers compile the same text */
+    size_t text_bytes;
+    uint64_t hash; /* of the text */
+
+    struct kin_workflow_source *sources; /* sorted by name: the order of (source, id) */
+    size_t source_count;
+    struct kin_field *fields; /* in file order */
+    struct kin_schema schema;
+
+    struct kin_key_rule *keys; /* block_on or derived, then the stars; number == index */
+    size_t key_count;
+    size_t block_key_count; /* the first so many are no stars */
+    uint16_t *refine;       /* fields that refine oversized keys, in order */
+    size_t refine_count;
+
+    struct kin_rule *rules;
+    size_t rule_count;
+    struct kin_rule *never;
+    size_t never_count;
+
+    bool across_sources;            /* pairs: across_sources */
+    enum kin_golden *golden;        /* [field] */
+    enum kin_golden golden_default; /* carried columns */
+    struct kin_limits limits;
+};
+
+/* One mistake. path is the file's name as given; line and column from 1, 0: the file as a whole. */
+struct kin_problem {
+    unsigned line, column;
+    char key[96];   /* dotted: rules[1].when */
+    char text[400]; /* what was found, what was expected, what is near */
+};
+struct kin_problems {
+    struct kin_problem *items; /* owned */
+    size_t count;              /* at most 200 kept */
+};
+void kin_problems_deinit(struct kin_problems *p);
+/* "people.yaml:12:5: rules[1].when: ..." with the source line and a caret under it, one after
+ * another. */
+void kin_problems_print(const struct kin_problems *p, const char *path, struct kin_str text,
+                        struct kin_buf *out);
+
+/* Parses and checks text (at most 1 MiB). base_dir: what relative paths are joined to (borrowed, ""
+ * for none). KIN_E_WORKFLOW: problems is filled (sorted by line) and *out stays unset; KIN_E_NOMEM.
+ */
+kin_status kin_workflow_parse(struct kin_str text, const char *base_dir, struct kin_workflow **out,
+                              struct kin_problems *problems) KIN_MUST_CHECK;
+void kin_workflow_free(struct kin_workflow *w);
+
+#endif

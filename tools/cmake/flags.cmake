@@ -1,0 +1,30 @@
+# Warnings, hardening and sanitizers, for every target of the project.
+add_compile_options(
+  -Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
+  -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wcast-qual -Wcast-align -Wswitch-enum
+  -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  add_compile_options(-Wlogical-op -Wduplicated-cond -Wduplicated-branches)
+endif()
+add_compile_definitions(_GNU_SOURCE)
+
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_C_FLAGS_DEBUG "-O1 -g -fno-omit-frame-pointer")
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+    -fstack-clash-protection -fcf-protection=full)
+  add_link_options(-pie -Wl,-z,relro,-z,now,-z,noexecstack)
+endif()
+if(KIN_SANITIZE)
+  add_compile_options(-fsanitize=${KIN_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${KIN_SANITIZE})
+  # gcc 12 guesses null dereferences wrongly in code that a sanitizer instrumented
+  add_compile_options(-Wno-null-dereference)
+endif()
+if(KIN_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+if(KIN_COVERAGE)
+  add_compile_options(--coverage)
+  add_link_options(--coverage)
+endif()
