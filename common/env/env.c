@@ -24,8 +24,17 @@ void kin_frame_unref(struct kin_frame *f)
     if (!f || atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
     kin_buf_deinit(&f->body);
-    kin_buf_deinit(&f->payload);
+    if (f->payload_of)
+        kin_frame_unref(f->payload_of);
+    else
+        kin_buf_deinit(&f->payload);
     kin_free(f);
+}
+
+void kin_frame_share_payload(struct kin_frame *f, struct kin_frame *from)
+{
+    f->payload = from->payload;
+    f->payload_of = kin_frame_ref(from);
 }
 
 void kin_source_list_deinit(struct kin_source_list *list)

@@ -31,8 +31,13 @@ struct kin_frame {
     uint32_t type;
     struct kin_buf body;
     struct kin_buf payload;
+    struct kin_frame
+        *payload_of; /* not NULL: the payload is that frame's, and a reference is held */
 };
-struct kin_frame *kin_frame_new(uint32_t type);       /* one reference; NULL when out of memory */
+struct kin_frame *kin_frame_new(uint32_t type); /* one reference; NULL when out of memory */
+/* Gives f, which has none, the payload of another frame, without a copy: to send it again under
+ * another envelope. */
+void kin_frame_share_payload(struct kin_frame *f, struct kin_frame *from);
 struct kin_frame *kin_frame_ref(struct kin_frame *f); /* any thread */
 void kin_frame_unref(struct kin_frame *f);            /* any thread; NULL is fine */
 

@@ -21,14 +21,18 @@ struct kin_golden_member {
 /* What the outputs have after match_id and size: the workflow's fields in order, then every column
  * of any source that fills no field and is no id, in byte order of names. */
 struct kin_golden_plan;
-/* columns: all column names of the job. A column of source s fills field f as the workflow says. */
+/* columns: all column names of the job. A column of source s fills field f as the workflow says. A
+ * column that fills a field, or is the id, in one source is not carried from any other. A carried
+ * column whose name is taken already is called name_2. The workflow is borrowed for the plan's
+ * life; the names are copied. KIN_E_NOMEM; KIN_E_LIMIT: 65,535 output columns. */
 kin_status kin_golden_plan_new(const struct kin_workflow *workflow, const struct kin_str *columns,
                                size_t column_count, struct kin_golden_plan **out) KIN_MUST_CHECK;
 void kin_golden_plan_free(struct kin_golden_plan *plan);
 /* Appends ",name" for each output column. */
 void kin_golden_header(const struct kin_golden_plan *plan, struct kin_buf *out);
-/* Appends ",value" for each output column. members: at least one, sorted by (source, id). A single
- * member's values are taken as they are (several values of a field joined with "; "). */
+/* Appends ",value" for each output column. members: at least one, sorted by (source, id); their
+ * sources and columns are the plan's. A single member's values are taken as they are (several
+ * values of a field joined with "; "). KIN_E_NOMEM. */
 kin_status kin_golden_row(const struct kin_golden_plan *plan, struct kin_norm_scratch *norm,
                           struct kin_arena *arena, const struct kin_golden_member *members,
                           size_t count, struct kin_buf *out) KIN_MUST_CHECK;

@@ -47,13 +47,15 @@ static inline unsigned kin_key_rule_number(uint64_t key)
 
 /* Computes the keys of a record over all rules into out: ascending, no repeats. Of more than max
  * keys the max smallest by hash of the key (not by rule) are kept, and *excess is raised by the
- * number dropped. out has room for KIN_KEYS_MAX; combinations past that are dropped and counted
- * too. */
+ * number dropped. out has room for the smaller of max and KIN_KEYS_MAX. Of one rule KIN_KEYS_MAX
+ * values of each function and as many combinations are looked at; those past that are dropped and
+ * counted too. Values a function yields nothing for (a Soundex of digits) count as none. */
 size_t kin_blocking_keys(const struct kin_key_rule *rules, size_t rule_count, const uint8_t *rec,
                          size_t max, uint64_t *out, uint64_t *excess);
 
 /* Appends the canonical bytes of the combination of values of `rec` under `rule` whose key is
- * `key`, so that the members of a star are verified by value. false: there is none. */
+ * `key`, so that the members of a star are verified by value: for each function u32 length and the
+ * bytes it yields, or u32 UINT32_MAX for null. false: there is none. */
 bool kin_blocking_key_values(const struct kin_key_rule *rule, const uint8_t *rec, uint64_t key,
                              struct kin_buf *out);
 
@@ -61,10 +63,18 @@ bool kin_blocking_key_values(const struct kin_key_rule *rule, const uint8_t *rec
  * of parent, depth and the value (or "null"). */
 uint64_t kin_key_refine(uint64_t parent, unsigned depth, const struct kin_value *value_or_null);
 
-/* Compiles one entry such as "soundex(last_name)" against the schema. Error positions are 1-based
- * columns in the text, returned in *column. */
+/* Compiles one entry against the schema: a field, or soundex(f), metaphone(f), prefix(f, n),
+ * suffix(f, n) with n 1..64, year(f), tokens(f), qgrams(f, n) with n 1..8, minhash(f, bands, rows)
+ * with bands 1..64 and bands * rows at most KIN_MINHASH_MAX. Functions are case-insensitive; field
+ * names are quoted as in rules. On KIN_E_SYNTAX *column is the 1-based byte position. */
+enum { KIN_MINHASH_MAX = 256 };
 kin_status kin_key_term_parse(const struct kin_schema *schema, struct kin_str text,
                               struct kin_key_term *out, unsigned *column,
                               struct kin_err *err) KIN_MUST_CHECK;
+
+/* Appends the canonical text of a term; parses back to the same (but for empty_is_value, which no
+ * text sets and which shows as "f (or empty)"). */
+void kin_key_term_print(const struct kin_schema *schema, const struct kin_key_term *term,
+                        struct kin_buf *out);
 
 #endif

@@ -37,10 +37,11 @@ unsigned kin_osa(struct kin_kernel_scratch *s, struct kin_pair p, unsigned max);
 unsigned kin_lcs(struct kin_kernel_scratch *s, struct kin_pair p);
 unsigned kin_codepoints(struct kin_str s, bool ascii); /* bounded by KIN_KERNEL_CODEPOINTS_MAX */
 
-/* Sets of tokens (q == 0: runs between blanks) or of q-grams (q 1..8 code points; a string shorter
- * than q is one gram). Sets, not bags, at most KIN_TOKENS_MAX, further ones are ignored. Both
- * empty: 1, one empty: 0. */
-enum { KIN_TOKENS_MAX = 1024 };
+/* Sets of tokens (q == 0: runs between blanks, U+0020 and U+0009..U+000D) or of q-grams
+ * (q 1..KIN_QGRAM_MAX code points; a shorter string is one gram). Sets, not bags: the first
+ * KIN_TOKENS_MAX different elements of each string count, further ones are ignored. Both empty: 1,
+ * one empty: 0. */
+enum { KIN_TOKENS_MAX = 1024, KIN_QGRAM_MAX = 8 };
 double kin_jaccard(struct kin_kernel_scratch *s, struct kin_pair p, unsigned q);
 double kin_cosine(struct kin_kernel_scratch *s, struct kin_pair p,
                   unsigned q); /* Ochiai: |A^B|/sqrt(|A||B|) */

@@ -15,7 +15,9 @@ struct kin_lmdb_options {
     bool fsync;
 };
 
-/* KIN_E_VERSION, KIN_E_IO, KIN_E_NOMEM, KIN_E_CORRUPT (err says which and where). */
+/* KIN_E_BUSY (this or another process has it open), KIN_E_VERSION, KIN_E_IO, KIN_E_FULL,
+ * KIN_E_NOMEM, KIN_E_INVAL, KIN_E_CORRUPT (err says which and where: the structure of the file is
+ * walked before LMDB maps it, since a damaged page would crash it). */
 kin_status kin_lmdb_open(const struct kin_lmdb_options *options, struct kin_store **out,
                          struct kin_err *err) KIN_MUST_CHECK;
 

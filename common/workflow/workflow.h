@@ -74,25 +74,26 @@ struct kin_workflow {
     struct kin_limits limits;
 };
 
-/* One mistake. path is the file's name as given; line and column from 1, 0: the file as a whole. */
+/* One mistake. Line and column (in characters) from 1; line 0: the file as a whole. */
 struct kin_problem {
     unsigned line, column;
     char key[96];   /* dotted: rules[1].when */
     char text[400]; /* what was found, what was expected, what is near */
 };
+enum { KIN_PROBLEMS_MAX = 200 };
 struct kin_problems {
-    struct kin_problem *items; /* owned */
-    size_t count;              /* at most 200 kept */
+    struct kin_problem *items; /* owned; sorted by line and column */
+    size_t count;              /* the first KIN_PROBLEMS_MAX are kept */
 };
 void kin_problems_deinit(struct kin_problems *p);
 /* "people.yaml:12:5: rules[1].when: ..." with the source line and a caret under it, one after
- * another. */
+ * another. path is the file's name as given, text what was parsed. Safe for a terminal. */
 void kin_problems_print(const struct kin_problems *p, const char *path, struct kin_str text,
                         struct kin_buf *out);
 
 /* Parses and checks text (at most 1 MiB). base_dir: what relative paths are joined to (borrowed, ""
- * for none). KIN_E_WORKFLOW: problems is filled (sorted by line) and *out stays unset; KIN_E_NOMEM.
- */
+ * for none). problems must be empty; deinit it in any case. KIN_E_WORKFLOW: problems is filled and
+ * *out stays unset; KIN_E_NOMEM. */
 kin_status kin_workflow_parse(struct kin_str text, const char *base_dir, struct kin_workflow **out,
                               struct kin_problems *problems) KIN_MUST_CHECK;
 void kin_workflow_free(struct kin_workflow *w);

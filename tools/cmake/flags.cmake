@@ -1,6 +1,6 @@
 # Warnings, hardening and sanitizers, for every target of the project.
 add_compile_options(
-  -Wall -Wextra -Werror -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
+  -Wall -Wextra $<$<BOOL:${KIN_WERROR}>:-Werror> -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes
   -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wcast-qual -Wcast-align -Wswitch-enum
   -Wimplicit-fallthrough -Wnull-dereference -Wdouble-promotion)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")

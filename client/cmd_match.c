@@ -1,0 +1,166 @@
+#include "client/commands.h"
+#include "client/display.h"
+#include "client/job_options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* `kindred match` and `kindred plan`: the embedded cluster, and what is shown of it. */
+
+struct session {
+    struct kin_cli_job o;
+    struct kin_display display;
+    bool plan;
+    uint64_t rejected;
+    struct kin_buf summary;
+};
+
+static uint64_t now_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+static void on_progress(void *arg, const struct kin_progress *progress)
+{
+    struct session *s = arg;
+    kin_display_progress(&s->display, progress, now_us());
+}
+
+static void on_log(void *arg, kin_node_id node, char level, const char *event, const char *text)
+{
+    struct session *s = arg;
+    kin_display_clear(&s->display);
+    kin_cli_log(s->o.json_log, node, level, event, text);
+}
+
+static unsigned thread_count(const struct kin_cli_job *o)
+{
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return o->threads ? (unsigned)o->threads : n > 0 ? (unsigned)n : 1;
+}
+
+static void on_report(void *arg, const struct kin_report *report)
+{
+    struct session *s = arg;
+    s->rejected = report->rejected;
+    if (s->plan)
+        kin_display_plan(report, s->o.workflow, thread_count(&s->o), &s->summary);
+    else if (!s->o.quiet)
+        kin_display_summary(report, s->o.out_dir, &s->summary);
+}
+
+/* The output must be a place where a directory of ours may appear: nothing, or an earlier result.
+ */
+static int check_output(const char *dir)
+{
+    struct stat st;
+    char path[4200];
+    if (lstat(dir, &st) != 0)
+        return errno == ENOENT ? -1 : KIN_EXIT_FAILED;
+    if (!S_ISDIR(st.st_mode)) {
+        fprintf(stderr, "kindred: %s: exists and is not a directory\n", dir);
+        return KIN_EXIT_USAGE;
+    }
+    snprintf(path, sizeof path, "%s/report.json", dir);
+    if (access(path, F_OK) == 0 || rmdir(dir) == 0) /* an empty directory may go */
+        return -1;
+    fprintf(stderr, "kindred: %s: exists and holds no earlier result; it is not replaced\n", dir);
+    return KIN_EXIT_USAGE;
+}
+
+static int run(struct session *s, const char *state_dir)
+{
+    struct kin_err err;
+    struct kin_embedded_options embedded = {.job = &s->o.job,
+                                            .state_dir = state_dir,
+                                            .workers = (unsigned)s->o.workers,
+                                            .threads = thread_count(&s->o),
+                                            .fsync = s->o.fsync,
+                                            .on_progress = on_progress,
+                                            .log_line = on_log,
+                                            .on_report = on_report,
+                                            .arg = s};
+    s->display.active = !s->o.quiet && !s->o.json_log && isatty(STDERR_FILENO);
+    kin_status status = kin_embedded_run(&embedded, &err);
+    kin_display_clear(&s->display);
+    if (status != KIN_OK) {
+        fprintf(stderr, "kindred: %s\n", err.msg);
+        if (!s->plan)
+            fprintf(stderr,
+                    "kindred: what was done is kept in %s; the same command goes on there\n",
+                    state_dir);
+        return KIN_EXIT_FAILED;
+    }
+    fwrite(s->summary.p ? s->summary.p : (const uint8_t *)"", 1, s->summary.n, stdout);
+    if (!s->o.keep_state && kin_embedded_remove_state(state_dir, &err) != KIN_OK)
+        fprintf(stderr, "kindred: %s\n", err.msg); /* the result stands all the same */
+    return s->o.strict && s->rejected ? KIN_EXIT_REJECTED : KIN_EXIT_OK;
+}
+
+static int match(struct session *s)
+{
+    char state[4200];
+    size_t n = strlen(s->o.out_dir);
+    while (n > 1 && s->o.out_dir[n - 1] == '/')
+        n--;
+    if (n > 4000) {
+        fputs("kindred match: the path of the output is too long\n", stderr);
+        return KIN_EXIT_USAGE;
+    }
+    snprintf(state, sizeof state, "%.*s.state", (int)n, s->o.out_dir);
+    int code = check_output(s->o.out_dir);
+    return code >= 0 ? code : run(s, s->o.state_dir ? s->o.state_dir : state);
+}
+
+int kin_command_match(int argc, char **argv)
+{
+    struct session s = {0};
+    int code = kin_cli_job_parse(&s.o, argc, argv, false);
+    if (code < 0)
+        code = kin_cli_job_load(&s.o);
+    if (code < 0 && s.o.check) {
+        printf("%s: fine: %zu sources, %zu fields, %zu rules, %zu blocking keys\n",
+               s.o.workflow_path, s.o.workflow->source_count, s.o.workflow->schema.count,
+               s.o.workflow->rule_count, s.o.workflow->key_count);
+        code = KIN_EXIT_OK;
+    }
+    if (code < 0)
+        code = match(&s);
+    kin_buf_deinit(&s.summary);
+    kin_cli_job_deinit(&s.o);
+    return code;
+}
+
+int kin_command_plan(int argc, char **argv)
+{
+    struct session s = {.plan = true};
+    int code = kin_cli_job_parse(&s.o, argc, argv, true);
+    if (code < 0)
+        code = kin_cli_job_load(&s.o);
+    if (code < 0) {
+        const char *tmp = getenv("TMPDIR");
+        char made[4200];
+        snprintf(made, sizeof made, "%s/kindred-plan-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+        s.o.job.plan_only = true;
+        if (!s.o.state_dir && !mkdtemp(made)) {
+            fprintf(stderr, "kindred: %s: %s\n", made, strerror(errno));
+            code = KIN_EXIT_FAILED;
+        } else {
+            code = run(&s, s.o.state_dir ? s.o.state_dir : made);
+            struct kin_err err;
+            if (code != KIN_EXIT_OK && !s.o.state_dir &&
+                kin_embedded_remove_state(made, &err) != KIN_OK)
+                fprintf(stderr, "kindred: %s\n", err.msg);
+        }
+    }
+    kin_buf_deinit(&s.summary);
+    kin_cli_job_deinit(&s.o);
+    return code;
+}

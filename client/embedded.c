@@ -1,0 +1,159 @@
+#include "client/embedded.h"
+
+#include "common/env/live/live.h"
+#include "common/store/lmdb_store.h"
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct run {
+    const struct kin_embedded_options *options;
+    struct kin_live *live;
+    struct kin_coordinator_args coordinator;
+    struct kin_worker_args workers[KIN_WORKERS_MAX];
+    char names[KIN_WORKERS_MAX][16];
+    kin_status status;
+    bool done;
+    char error[600];
+};
+
+static void on_done(void *arg, kin_status status, const char *error)
+{
+    struct run *run = arg;
+    run->status = status;
+    run->done = true;
+    snprintf(run->error, sizeof run->error, "%s", error);
+    if (status == KIN_OK && run->options->on_report)
+        run->options->on_report(run->options->arg, kin_coordinator_report(run->coordinator.self));
+    kin_live_stop(run->live);
+}
+
+static void on_signal(void *arg, int signal)
+{
+    struct run *run = arg;
+    if (!run->done) {
+        run->status = KIN_E_CANCELLED;
+        snprintf(run->error, sizeof run->error, "stopped by signal %d", signal);
+    }
+    kin_live_stop(run->live);
+}
+
+static void on_interval(void *arg)
+{
+    struct run *run = arg;
+    struct kin_progress progress;
+    if (!run->coordinator.self || run->done)
+        return;
+    kin_coordinator_progress(run->coordinator.self, &progress);
+    run->options->on_progress(run->options->arg, &progress);
+}
+
+static kin_status open_store(const struct kin_embedded_options *o, const char *name, unsigned dbs,
+                             uint64_t format, struct kin_store **out, struct kin_err *err)
+{
+    char path[4200];
+    snprintf(path, sizeof path, "%s/%s", o->state_dir, name);
+    struct kin_lmdb_options lmdb = {.path = path,
+                                    .map_bytes = o->map_bytes ? o->map_bytes : (uint64_t)1 << 40,
+                                    .dbs = dbs,
+                                    .format = format,
+                                    .fsync = o->fsync};
+    return kin_lmdb_open(&lmdb, out, err);
+}
+
+static kin_status add_nodes(struct run *run, struct kin_err *err)
+{
+    const struct kin_embedded_options *o = run->options;
+    struct kin_store *store;
+    kin_status status = open_store(o, "coordinator", KIN_COORDINATOR_DBS,
+                                   KIN_COORDINATOR_STORE_FORMAT, &store, err);
+    if (status == KIN_OK)
+        status = kin_live_add(run->live, KIN_COORDINATOR, store, &kin_coordinator_ops,
+                              &run->coordinator, err);
+    for (unsigned w = 0; w < run->coordinator.workers && status == KIN_OK; w++) {
+        snprintf(run->names[w], sizeof run->names[w], "worker-%u", w + 1);
+        run->workers[w].name = run->names[w];
+        status = open_store(o, run->names[w], KIN_WORKER_DBS, KIN_WORKER_STORE_FORMAT, &store, err);
+        if (status == KIN_OK)
+            status = kin_live_add(run->live, w + 1, store, &kin_worker_ops, &run->workers[w], err);
+    }
+    return status;
+}
+
+/* One process at a time: the lock is held until the descriptor is closed. */
+static kin_status lock_state(const char *dir, int *fd, struct kin_err *err)
+{
+    char path[4200];
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return kin_err_set(err, KIN_E_IO, "%s: %s", dir, strerror(errno));
+    snprintf(path, sizeof path, "%s/lock", dir);
+    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*fd < 0)
+        return kin_err_set(err, KIN_E_IO, "%s: %s", path, strerror(errno));
+    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        close(*fd);
+        return kin_err_set(err, KIN_E_BUSY, "%s: in use by another process", dir);
+    }
+    return KIN_OK;
+}
+
+kin_status kin_embedded_run(const struct kin_embedded_options *options, struct kin_err *err)
+{
+    struct run *run = kin_calloc(1, sizeof *run);
+    int lock = -1;
+    if (!run)
+        return kin_err_set(err, KIN_E_NOMEM, "out of memory");
+    run->options = options;
+    run->coordinator =
+        (struct kin_coordinator_args){.workers = options->workers ? options->workers : 1,
+                                      .job = options->job,
+                                      .on_done = on_done,
+                                      .arg = run};
+    /* nodes of one process cannot lose each other: a long lease, for a machine that sleeps */
+    run->coordinator.lease_ms = 60 * 1000;
+    struct kin_live_options live = {
+        .threads = options->threads, .log_line = options->log_line, .log_arg = options->arg};
+    kin_status status = lock_state(options->state_dir, &lock, err);
+    if (status == KIN_OK)
+        status = kin_live_new(&live, &run->live, err);
+    if (status == KIN_OK)
+        status = add_nodes(run, err);
+    if (status == KIN_OK)
+        status = kin_live_on_signal(run->live, on_signal, run);
+    if (status == KIN_OK && options->on_progress)
+        status = kin_live_every(run->live, 100, on_interval, run);
+    if (status == KIN_OK) {
+        kin_live_run(run->live);
+        status = run->status;
+        if (status != KIN_OK)
+            kin_err_set(err, status, "%s", run->error);
+    }
+    if (run->live)
+        kin_live_free(run->live);
+    if (lock >= 0)
+        close(lock);
+    kin_free(run);
+    return status;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+kin_status kin_embedded_remove_state(const char *state_dir, struct kin_err *err)
+{
+    if (nftw(state_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
+        return kin_err_set(err, KIN_E_IO, "%s: %s", state_dir, strerror(errno));
+    return KIN_OK;
+}

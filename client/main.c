@@ -1,0 +1,65 @@
+#include "client/commands.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char usage[] =
+    "usage: kindred COMMAND [OPTIONS]\n"
+    "\n"
+    "Entity resolution: finds the records that are the same real thing, and gives each\n"
+    "MatchGroup a MatchId that lasts.\n"
+    "\n"
+    "commands:\n"
+    "  match WORKFLOW -o DIR          files in, MatchGroups out (the main job)\n"
+    "  match --check WORKFLOW         check a workflow file, run nothing\n"
+    "  plan WORKFLOW                  pairs and largest blocks per key, before anything is "
+    "compared\n"
+    "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
+    "  help [COMMAND]                 this text, or a command's own\n"
+    "\n"
+    "`kindred COMMAND --help` lists a command's options. `kindred --version` prints the version.\n";
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"match", kin_command_match},
+    {"plan", kin_command_plan},
+    {"evaluate", kin_command_evaluate},
+};
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            return &commands[i];
+    }
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "";
+    if (strcmp(name, "--version") == 0) {
+        puts("kindred " KIN_VERSION);
+        return KIN_EXIT_OK;
+    }
+    bool help = strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0;
+    if (help && argc == 2) {
+        fputs(usage, stdout);
+        return KIN_EXIT_OK;
+    }
+    const struct command *command = find_command(help ? argv[2] : name);
+    if (!command) {
+        if (*name)
+            fprintf(stderr, "kindred: unknown command '%s'\n\n", help ? argv[2] : name);
+        fputs(usage, stderr);
+        return KIN_EXIT_USAGE;
+    }
+    if (help) {
+        char *help_argv[] = {argv[2], (char[]){"--help"}, NULL};
+        return command->run(2, help_argv);
+    }
+    return command->run(argc - 1, argv + 1);
+}

@@ -1,0 +1,83 @@
+/* Cells of CSV and strings of JSON. */
+#include "common/record/reader_impl.h"
+
+static bool blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+static bool needs_quotes(struct kin_str v)
+{
+    if (v.n == 0)
+        return false;
+    if (blank(v.p[0]) || blank(v.p[v.n - 1]))
+        return true;
+    return memchr(v.p, ',', v.n) || memchr(v.p, '"', v.n) || memchr(v.p, '\n', v.n) ||
+           memchr(v.p, '\r', v.n);
+}
+
+void kin_csv_cell(struct kin_buf *out, struct kin_str value)
+{
+    if (!needs_quotes(value)) {
+        kin_buf_put(out, value.p, value.n);
+        return;
+    }
+    kin_buf_putc(out, '"');
+    while (value.n) {
+        const char *quote = memchr(value.p, '"', value.n);
+        size_t n = quote ? (size_t)(quote - value.p) + 1 : value.n;
+        kin_buf_put(out, value.p, n);
+        if (quote)
+            kin_buf_putc(out, '"');
+        value.p += n;
+        value.n -= n;
+    }
+    kin_buf_putc(out, '"');
+}
+
+static void put_escaped(struct kin_buf *out, uint8_t c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char short_forms[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    for (size_t i = 0; i + 1 < sizeof short_forms; i += 2) {
+        if ((uint8_t)short_forms[i] == c) {
+            char two[] = {'\\', short_forms[i + 1]};
+            kin_buf_put(out, two, sizeof two);
+            return;
+        }
+    }
+    char six[] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
+    kin_buf_put(out, six, sizeof six);
+}
+
+/* Valid UTF-8. */
+static void put_json_text(struct kin_buf *out, const uint8_t *p, size_t n)
+{
+    size_t from = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] >= 0x20 && p[i] != '"' && p[i] != '\\')
+            continue;
+        kin_buf_put(out, p + from, i - from);
+        put_escaped(out, p[i]);
+        from = i + 1;
+    }
+    kin_buf_put(out, p + from, n - from);
+}
+
+void kin_json_string(struct kin_buf *out, struct kin_str value)
+{
+    const uint8_t *p = (const uint8_t *)value.p;
+    size_t left = value.n;
+    kin_buf_putc(out, '"');
+    while (left) {
+        size_t valid = kin_utf8_prefix(p, left);
+        put_json_text(out, p, valid);
+        if (valid < left) {
+            kin_buf_puts(out, "\xef\xbf\xbd"); /* U+FFFD */
+            valid++;
+        }
+        p += valid;
+        left -= valid;
+    }
+    kin_buf_putc(out, '"');
+}

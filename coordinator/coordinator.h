@@ -1,0 +1,112 @@
+#ifndef KIN_COORDINATOR_COORDINATOR_H
+#define KIN_COORDINATOR_COORDINATOR_H
+/* The coordinator core: membership with leases and epochs, splitting of sources into batches, the
+ * plan of a job, reconciling the workers' forests into MatchGroups, and the outputs. Pure logic
+ * over common/env/env.h. It runs one job: the one of its arguments, begun anew or, where the store
+ * holds the very same job unfinished, resumed. All functions: loop thread. */
+#include "common/env/env.h"
+#include "common/workflow/workflow.h"
+
+enum { KIN_COORDINATOR_DBS = 2, KIN_COORDINATOR_STORE_FORMAT = 1, KIN_CHUNK_BYTES = 1024 * 1024 };
+
+/* The key of MatchIds unless a secret is configured. Published, so that ids can be checked by
+ * anyone. */
+extern const uint8_t KIN_MATCH_ID_KEY[16];
+
+struct kin_job_options {
+    struct kin_str workflow; /* text of the workflow file; must parse */
+    const char *base_dir;    /* what relative paths in it are joined to */
+    const char *out_dir;     /* where the outputs appear; unused with plan_only */
+    bool plan_only;          /* stop after Settle: blocks and pairs are known, none is compared */
+    bool pairs;              /* write pairs.csv too */
+    uint32_t chunk_bytes;    /* of source text in one batch; 0: KIN_CHUNK_BYTES */
+    uint8_t match_id_key[16];
+};
+
+enum kin_phase {
+    KIN_PHASE_JOIN, /* waiting for the workers */
+    KIN_PHASE_LOAD,
+    KIN_PHASE_DEDUPE,
+    KIN_PHASE_SETTLE,
+    KIN_PHASE_MATCH,
+    KIN_PHASE_GROUP,
+    KIN_PHASE_VETO,
+    KIN_PHASE_LABEL,
+    KIN_PHASE_WRITE,
+    KIN_PHASE_PUBLISH,
+    KIN_PHASE_DONE,
+    KIN_PHASE_COUNT
+};
+const char *kin_phase_name(enum kin_phase phase);
+
+struct kin_progress {
+    enum kin_phase phase;
+    uint64_t done, total; /* in the phase's unit: bytes, steps, groups; total 0: unknown */
+    uint64_t records;     /* taken in so far */
+    unsigned workers;     /* joined */
+};
+
+/* What a finished job reports; report.json has the same. Owned by the coordinator, valid until
+ * stop. */
+struct kin_report_source {
+    const char *name;
+    uint64_t read, grouped, singletons, superseded, rejected;
+};
+struct kin_report_key {
+    const char *text;
+    bool star;
+    uint64_t blocks, postings, pairs, largest; /* blocks of two or more; pairs: within them */
+    uint64_t compared, skipped, matched;       /* skipped: seen under a smaller key */
+};
+struct kin_report_block { /* a large block, or an oversized one */
+    unsigned rule;
+    uint64_t records;
+    char *text;                             /* the values behind the key; owned */
+    uint64_t refined, windowed, pairs_kept; /* oversized */
+};
+enum { KIN_SIZE_BUCKETS = 9 }; /* groups of 1, 2, 3, 4, 5-9, 10-49, 50-99, 100-499, 500 and more */
+struct kin_report {
+    const char *workflow;
+    struct kin_report_source *sources;
+    size_t source_count;
+    struct kin_report_key *keys;
+    size_t key_count;
+    struct kin_report_block *large, *oversized;
+    size_t large_count, oversized_count;
+    uint64_t read, records, grouped, singletons, superseded, rejected;
+    uint64_t groups; /* of two or more */
+    uint64_t group_sizes[KIN_SIZE_BUCKETS], largest_group;
+    uint64_t over_max_group;
+    uint64_t compared, matched; /* pairs */
+    uint64_t excess_keys;
+    uint64_t *unparsable; /* [field] */
+    uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked;
+    uint64_t phase_us[KIN_PHASE_COUNT];
+    uint64_t total_us;
+    uint64_t source_bytes;
+};
+
+struct kin_coordinator;
+
+struct kin_coordinator_args {
+    unsigned
+        workers; /* how many the job is split over, 1..KIN_WORKERS_MAX; it starts when all joined */
+    uint32_t lease_ms;                 /* 0: 3000 */
+    const struct kin_job_options *job; /* borrowed until stop */
+    /* Once: the job is done, or failed (error says why; what was done stays in the store to be
+     * resumed). */
+    void (*on_done)(void *arg, kin_status status, const char *error);
+    void *arg;
+    struct kin_coordinator *self; /* set by boot */
+};
+
+/* args: struct kin_coordinator_args */
+extern const struct kin_node_ops kin_coordinator_ops;
+
+void kin_coordinator_progress(const struct kin_coordinator *c, struct kin_progress *out);
+const struct kin_report *kin_coordinator_report(const struct kin_coordinator *c);
+/* report.json of a report. */
+kin_status kin_report_json(const struct kin_report *report, const struct kin_workflow *workflow,
+                           struct kin_buf *out) KIN_MUST_CHECK;
+
+#endif

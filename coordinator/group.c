@@ -1,0 +1,405 @@
+#include "coordinator/impl.h"
+
+#include "proto/edges.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The plan from what the workers settled; the union-find over their forests as they stream in; and
+ * the MatchGroups: numbered in the order of their first record, with size and founder. */
+
+/* ---- plan ---- */
+
+static kin_status add_block(struct kin_report_block **list, size_t *count,
+                            struct kin_report_block block, struct kin_str text)
+{
+    struct kin_report_block *blocks = kin_reallocarray(*list, *count + 1, sizeof *blocks);
+    if (!blocks)
+        return KIN_E_NOMEM;
+    *list = blocks;
+    block.text = kin_strndup(text.p, text.n);
+    if (!block.text)
+        return KIN_E_NOMEM;
+    blocks[(*count)++] = block;
+    return KIN_OK;
+}
+
+static struct kin_str padded_text(struct kin_cursor *c, uint32_t n)
+{
+    struct kin_str text = {(const char *)kin_cursor_take(c, n), n};
+    kin_cursor_take(c, (4 - n % 4) % 4);
+    return text;
+}
+
+void plan_take_settled(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
+                       struct kin_frame *f)
+{
+    (void)m;
+    struct cjob *job = c->job;
+    struct kin_report *report = &job->report;
+    struct kin_cursor at = kin_cursor_of(f->payload.p, f->payload.n);
+    uint32_t rules = kin_cursor_u32(&at), oversized = kin_cursor_u32(&at),
+             large = kin_cursor_u32(&at);
+    if (rules != report->key_count) {
+        job_fail(c, KIN_E_PROTO, "worker %u settled another workflow", worker + 1);
+        return;
+    }
+    for (uint32_t r = 0; r < rules; r++) {
+        struct kin_report_key *key = &report->keys[r];
+        key->blocks += kin_cursor_u64(&at);
+        key->postings += kin_cursor_u64(&at);
+        key->pairs += kin_cursor_u64(&at);
+        uint64_t largest = kin_cursor_u64(&at);
+        key->largest = largest > key->largest ? largest : key->largest;
+    }
+    for (uint32_t i = 0; i < oversized && !at.bad; i++)
+        kin_buf_u64(&job->oversized, kin_cursor_u64(&at));
+    kin_status status = job->oversized.failed ? KIN_E_NOMEM : KIN_OK;
+    for (uint32_t i = 0; i < large && !at.bad && status == KIN_OK; i++) {
+        uint64_t key = kin_cursor_u64(&at);
+        struct kin_report_block block = {.rule = kin_key_rule_number(key),
+                                         .records = kin_cursor_u32(&at)};
+        struct kin_str text = padded_text(&at, kin_cursor_u32(&at));
+        if (!at.bad)
+            status = add_block(&report->large, &report->large_count, block, text);
+    }
+    if (at.bad || status != KIN_OK)
+        job_fail(c, at.bad ? KIN_E_PROTO : status, "worker %u settled: %s", worker + 1,
+                 kin_status_text(at.bad ? KIN_E_PROTO : status));
+}
+
+void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, struct kin_frame *f)
+{
+    (void)m;
+    struct kin_report *report = &c->job->report;
+    struct kin_cursor at = kin_cursor_of(f->payload.p, f->payload.n);
+    uint32_t rules = kin_cursor_u32(&at), splits = kin_cursor_u32(&at);
+    kin_status status = rules == report->key_count ? KIN_OK : KIN_E_PROTO;
+    for (uint32_t r = 0; r < rules && status == KIN_OK; r++) {
+        report->keys[r].compared += kin_cursor_u64(&at);
+        report->keys[r].skipped += kin_cursor_u64(&at);
+        report->keys[r].matched += kin_cursor_u64(&at);
+    }
+    for (uint32_t i = 0; i < splits && !at.bad && status == KIN_OK; i++) {
+        uint64_t key = kin_cursor_u64(&at);
+        struct kin_report_block block = {.rule = kin_key_rule_number(key)};
+        block.records = kin_cursor_u32(&at);
+        block.refined = kin_cursor_u32(&at);
+        block.windowed = kin_cursor_u32(&at);
+        uint32_t n = kin_cursor_u32(&at);
+        block.pairs_kept = kin_cursor_u64(&at);
+        struct kin_str text = padded_text(&at, n);
+        if (!at.bad)
+            status = add_block(&report->oversized, &report->oversized_count, block, text);
+    }
+    if (at.bad || status != KIN_OK)
+        job_fail(c, at.bad ? KIN_E_PROTO : status, "a worker's matches: %s",
+                 kin_status_text(at.bad ? KIN_E_PROTO : status));
+}
+
+static int by_key(const void *a, const void *b)
+{
+    uint64_t x = kin_le64(a), y = kin_le64(b);
+    return x < y ? -1 : x > y;
+}
+
+/* Order that does not depend on which worker told of a block first. */
+static int by_block(const void *a, const void *b)
+{
+    const struct kin_report_block *x = a, *y = b;
+    if (x->rule != y->rule)
+        return x->rule < y->rule ? -1 : 1;
+    if (x->records != y->records)
+        return x->records > y->records ? -1 : 1;
+    return strcmp(x->text, y->text);
+}
+
+static void finish_plan_only(struct kin_coordinator *c)
+{
+    struct kin_report *report = &c->job->report;
+    for (size_t s = 0; s < report->source_count; s++) {
+        report->read += report->sources[s].read;
+        report->superseded += report->sources[s].superseded;
+        report->rejected += report->sources[s].rejected;
+    }
+    report->records = report->read - report->superseded - report->rejected;
+    job_phase(c, KIN_PHASE_DONE);
+    c->args->on_done(c->args->arg, KIN_OK, "");
+}
+
+void plan_make(struct kin_coordinator *c)
+{
+    struct cjob *job = c->job;
+    struct kin_report *report = &job->report;
+    qsort(job->oversized.p ? job->oversized.p : (void *)"", job->oversized.n / 8, 8, by_key);
+    job->plan = kin_hash64(job->oversized.p, job->oversized.n, job->id) | 1;
+    if (report->large_count) {
+        qsort(report->large, report->large_count, sizeof *report->large, by_block);
+        size_t kept = 0, of_rule = 0;
+        for (size_t i = 0; i < report->large_count; i++) { /* the largest of all workers */
+            of_rule = i && report->large[i].rule == report->large[i - 1].rule ? of_rule + 1 : 0;
+            struct kin_report_block block = report->large[i];
+            if (of_rule < KIN_LARGE_BLOCKS_PER_RULE) {
+                report->large[i].text = NULL;
+                report->large[kept++] = block;
+            } else {
+                kin_free(block.text);
+                report->large[i].text = NULL;
+            }
+        }
+        report->large_count = kept;
+    }
+    if (c->args->job->plan_only) {
+        finish_plan_only(c);
+        return;
+    }
+    if (group_begin_match(c) != KIN_OK) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    job_phase(c, KIN_PHASE_MATCH);
+    track_advance_all(c);
+}
+
+/* ---- forests ---- */
+
+kin_status group_begin_match(struct kin_coordinator *c)
+{
+    struct cjob *job = c->job;
+    job->best_rule = kin_reallocarray(NULL, job->records, sizeof *job->best_rule);
+    if (!job->best_rule || kin_union_find_init(&job->sets, (uint32_t)job->records) != KIN_OK)
+        return KIN_E_NOMEM;
+    memset(job->best_rule, 0xff, job->records * sizeof *job->best_rule);
+    return KIN_OK;
+}
+
+kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *f)
+{
+    struct cjob *job = c->job;
+    if (f->payload.n % KIN_FOREST_BYTES)
+        return KIN_E_PROTO;
+    for (size_t i = 0; i < f->payload.n; i += KIN_FOREST_BYTES) {
+        uint32_t record = kin_le32(f->payload.p + i), root = kin_le32(f->payload.p + i + 4);
+        uint32_t rule = kin_le32(f->payload.p + i + 8);
+        if (record >= job->records || root >= job->records || rule >= job->workflow->rule_count)
+            return KIN_E_PROTO;
+        kin_union_find_join(&job->sets, record, root);
+        if (rule < job->best_rule[record])
+            job->best_rule[record] = (uint16_t)rule;
+    }
+    return KIN_OK;
+}
+
+kin_status group_take_edges(struct kin_coordinator *c, const struct kin_frame *f)
+{
+    struct cjob *job = c->job;
+    if (f->payload.n % KIN_EDGE_BYTES)
+        return KIN_E_PROTO;
+    for (size_t i = 0; i < f->payload.n; i += KIN_EDGE_BYTES) {
+        uint64_t a = kin_le32(f->payload.p + i), b = kin_le32(f->payload.p + i + 4);
+        uint32_t rule = kin_le32(f->payload.p + i + 8);
+        if (a >= b || b >= job->records ||
+            (rule & ~(uint32_t)KIN_EDGE_STAR) >= job->workflow->rule_count)
+            return KIN_E_PROTO;
+        struct kin_keyed e = {.key = a << 32 | b, .value = rule};
+        kin_buf_put(&job->edges, &e, sizeof e);
+    }
+    return job->edges.failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+/* ---- edges of all workers: in order, each pair once ---- */
+
+static void order_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct ctask *t = (struct ctask *)work;
+    t->status = kin_edges_order(&t->c->job->edges); /* the loop leaves the edges alone meanwhile */
+}
+
+static void order_finish(struct ctask *task)
+{
+    struct kin_coordinator *c = task->c;
+    if (task->status != KIN_OK)
+        job_fail(c, task->status, "out of memory for the edges");
+    else if (c->job->workflow->never_count)
+        veto_begin(c);
+    else
+        label_begin(c);
+}
+
+void group_begin(struct kin_coordinator *c)
+{
+    job_phase(c, KIN_PHASE_GROUP);
+    if (!job_wants_edges(c)) {
+        label_begin(c);
+        return;
+    }
+    struct ctask *t = ctask_new(c, sizeof *t, order_run, order_finish, NULL);
+    if (t)
+        ctask_start(t);
+    else
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
+/* ---- MatchGroups ---- */
+
+struct label_task {
+    struct ctask task;
+    uint32_t *group, *size, *founder;
+    uint32_t count;
+    struct kin_buf labels[KIN_WORKERS_MAX];
+};
+
+static bool is_dead(const struct cjob *job, uint32_t record)
+{
+    return job->dead_bits[record / 8] >> (record % 8) & 1;
+}
+
+/* Numbers the groups: the root of a set is its first record, so that one pass does. */
+static void number_groups(struct label_task *t, struct cjob *job)
+{
+    for (uint32_t i = 0; i < job->records; i++) {
+        if (is_dead(job, i)) {
+            t->group[i] = NO_GROUP;
+            continue;
+        }
+        uint32_t root = kin_union_find_root(&job->sets, i);
+        if (root == i) {
+            t->group[i] = t->count;
+            t->size[t->count++] = 1;
+        } else {
+            t->group[i] = t->group[root];
+            t->size[t->group[i]]++;
+        }
+    }
+}
+
+/* Founders, the sources' counts, and the labels of the rows at home with each worker, in record
+ * order. */
+static kin_status walk_records(struct label_task *t, struct page_view *view)
+{
+    struct cjob *job = t->task.c->job;
+    unsigned workers = t->task.c->args->workers;
+    memset(t->founder, 0xff, t->count * sizeof *t->founder);
+    for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
+        const struct kin_page *page = page_view_get(view, chunk);
+        if (!page)
+            return view->status;
+        const char *name = job->workflow->sources[page->source].name;
+        uint64_t seed = kin_hash64(name, strlen(name), 0);
+        struct kin_report_source *source = &job->report.sources[page->source];
+        for (uint32_t i = 0; i < page->count; i++) {
+            uint32_t record = (uint32_t)page->base + i, group = t->group[record];
+            unsigned home = 0;
+            if (workers > 1) {
+                struct kin_str id = kin_page_id(page, i);
+                home = kin_shard_owner(
+                    kin_shard_of_identity(kin_hash64(id.p, id.n, seed), KIN_SHARDS), workers);
+            }
+            kin_buf_u32(&t->labels[home], group);
+            if (group == NO_GROUP)
+                continue;
+            source->grouped += t->size[group] > 1;
+            source->singletons += t->size[group] == 1;
+            if (t->founder[group] == UINT32_MAX ||
+                page_view_cmp(view, record, t->founder[group]) < 0)
+                t->founder[group] = record;
+        }
+    }
+    return view->status;
+}
+
+static void label_run(struct kin_env *env, struct kin_work *work)
+{
+    struct label_task *t = (struct label_task *)work;
+    struct cjob *job = t->task.c->job;
+    size_t n = job->records;
+    struct page_view view;
+    t->task.status = page_view_init(&view, env, job);
+    t->group = kin_reallocarray(NULL, n, sizeof *t->group);
+    t->size = kin_reallocarray(NULL, n, sizeof *t->size);
+    if (t->task.status == KIN_OK && (!t->group || !t->size))
+        t->task.status = KIN_E_NOMEM;
+    if (t->task.status == KIN_OK) {
+        number_groups(t, job);
+        t->founder = kin_reallocarray(NULL, t->count, sizeof *t->founder);
+        t->task.status = t->founder ? walk_records(t, &view) : KIN_E_NOMEM;
+    }
+    for (unsigned w = 0; w < KIN_WORKERS_MAX && t->task.status == KIN_OK; w++)
+        t->task.status = t->labels[w].failed ? KIN_E_NOMEM : KIN_OK;
+    page_view_deinit(&view);
+}
+
+static void label_release(struct ctask *task)
+{
+    struct label_task *t = (struct label_task *)task;
+    kin_free(t->group);
+    kin_free(t->size);
+    kin_free(t->founder);
+    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
+        kin_buf_deinit(&t->labels[w]);
+}
+
+static void sum_report(struct kin_report *report, const struct cjob *job)
+{
+    for (size_t s = 0; s < report->source_count; s++) {
+        report->read += report->sources[s].read;
+        report->grouped += report->sources[s].grouped;
+        report->singletons += report->sources[s].singletons;
+        report->superseded += report->sources[s].superseded;
+        report->rejected += report->sources[s].rejected;
+    }
+    report->records = report->grouped + report->singletons;
+    static const uint32_t bounds[KIN_SIZE_BUCKETS] = {1, 2, 3, 4, 9, 49, 99, 499, UINT32_MAX};
+    for (uint32_t g = 0; g < job->group_count; g++) {
+        uint32_t size = job->group_size[g];
+        unsigned b = 0;
+        while (size > bounds[b])
+            b++;
+        report->group_sizes[b]++;
+        report->groups += size > 1;
+        report->largest_group = size > report->largest_group ? size : report->largest_group;
+        report->over_max_group += size > job->workflow->limits.max_group;
+    }
+    for (size_t k = 0; k < report->key_count; k++) {
+        report->compared += report->keys[k].compared;
+        report->matched += report->keys[k].matched;
+    }
+    if (report->oversized_count)
+        qsort(report->oversized, report->oversized_count, sizeof *report->oversized, by_block);
+}
+
+static void label_finish(struct ctask *task)
+{
+    struct label_task *t = (struct label_task *)task;
+    struct kin_coordinator *c = task->c;
+    struct cjob *job = c->job;
+    if (task->status != KIN_OK) {
+        job_fail(c, task->status, "MatchGroups cannot be numbered: %s",
+                 kin_status_text(task->status));
+        return;
+    }
+    job->group = t->group;
+    job->group_size = t->size;
+    job->founder = t->founder;
+    job->group_count = t->count;
+    t->group = t->size = t->founder = NULL;
+    for (unsigned w = 0; w < c->args->workers; w++) {
+        c->workers[w].labels = t->labels[w];
+        t->labels[w] = (struct kin_buf){0};
+    }
+    kin_union_find_deinit(&job->sets);
+    sum_report(&job->report, job);
+    write_begin(c);
+}
+
+void label_begin(struct kin_coordinator *c)
+{
+    struct label_task *t = ctask_new(c, sizeof *t, label_run, label_finish, label_release);
+    if (!t) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    job_phase(c, KIN_PHASE_LABEL);
+    ctask_start(&t->task);
+}

@@ -1,0 +1,316 @@
+#ifndef KIN_COORDINATOR_IMPL_H
+#define KIN_COORDINATOR_IMPL_H
+/* Private to the coordinator core. Everything belongs to the loop thread, except what a task owns
+ * or reads as immutable while it runs. */
+#include "common/base/radix.h"
+#include "common/group/golden.h"
+#include "common/group/union_find.h"
+#include "common/record/batch.h"
+#include "coordinator/coordinator.h"
+#include "coordinator/page.h"
+#include "proto/message.h"
+#include "proto/shards.h"
+
+enum { DB_META, DB_PAGES };
+enum {
+    CHUNK_WINDOW = 16,      /* chunks cut and not yet durable everywhere */
+    RETRY_US = 1000 * 1000, /* an unanswered request is repeated after this */
+    TICK_US = 100 * 1000,
+    LEASE_MS_DEFAULT = 3000,
+    PART_BYTES = 1024 * 1024, /* of a list that is sent in parts */
+    PIPE_WINDOW = 16,         /* pieces of an output in the making at a time */
+    GROUPS_PER_PIECE = 4096,
+    EDGES_PER_PIECE = 32 * 1024,
+    VETO_RECORDS_PER_TASK = 4096,
+    VETO_TASKS_AT_ONCE = 16
+};
+#define NO_GROUP UINT32_MAX
+
+struct kin_coordinator;
+struct cjob;
+
+/* ---- tasks and store ops, tracked so that a crash can free them ---- */
+
+struct ctask {
+    struct kin_work work;
+    struct kin_coordinator *c;
+    struct ctask *next, *prev;
+    kin_status status;
+    struct kin_err err;
+    void (*finish)(struct ctask *t);  /* [loop] after run, unless the job failed meanwhile */
+    void (*release)(struct ctask *t); /* frees what it owns, not the struct; may be NULL */
+};
+void *ctask_new(struct kin_coordinator *c, size_t bytes,
+                void (*run)(struct kin_env *, struct kin_work *), void (*finish)(struct ctask *),
+                void (*release)(struct ctask *));
+void ctask_start(struct ctask *t);
+
+struct cstore {
+    struct kin_store_op op;
+    struct kin_coordinator *c;
+    struct cstore *next, *prev;
+    struct kin_store_put *puts;
+    struct kin_buf memory;
+    uint64_t number;
+    void (*finish)(struct cstore *s, kin_status status); /* [loop] */
+};
+struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
+                          void (*finish)(struct cstore *, kin_status));
+void cstore_start(struct cstore *s);
+
+/* ---- requests to workers that any of their states can answer again ---- */
+
+struct rpc {
+    struct rpc *next;
+    uint64_t request;
+    unsigned worker;
+    struct kin_message message;
+    struct kin_frame *payload; /* or NULL */
+    uint64_t sent_us;          /* 0: not yet */
+    /* m and f are borrowed. Not called when the job failed meanwhile. */
+    void (*answer)(struct rpc *r, const struct kin_message *m, struct kin_frame *f);
+    void *arg;
+    uint32_t number;
+};
+/* Queues a request; payload (may be NULL) is consumed. */
+kin_status rpc_start(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
+                     struct kin_buf *payload,
+                     void (*answer)(struct rpc *, const struct kin_message *, struct kin_frame *),
+                     void *arg, uint32_t number) KIN_MUST_CHECK;
+void rpc_pump(struct kin_coordinator *c); /* sends what is due */
+void rpc_on_answer(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
+                   struct kin_frame *f);
+void rpc_drop_all(struct kin_coordinator *c);
+
+/* ---- workers ---- */
+
+enum step {
+    STEP_NONE, /* nothing to ask of it now */
+    STEP_OPEN,
+    STEP_LOAD,
+    STEP_DEAD,
+    STEP_SETTLE,
+    STEP_PLAN,
+    STEP_MATCH,
+    STEP_FOREST,
+    STEP_EDGES,
+    STEP_STARS,
+    STEP_LABELS
+};
+
+struct cworker {
+    bool joined;
+    uint64_t incarnation, epoch, heard_us;
+    /* the step asked for and not answered */
+    enum step asked;
+    uint64_t request, asked_us;
+    /* what this incarnation has done */
+    bool opened, settled, matched;
+    uint64_t durable, sent, sent_us;
+    uint32_t dead_sent, plan_sent, labels_sent;
+    /* what was fetched from the worker, whatever becomes of it */
+    bool got_settled, got_matched, got_forest, got_edges, got_stars;
+    uint64_t forest_next, edges_next;
+    struct kin_buf stars;
+    struct kin_buf labels; /* u32, one for each row at home there */
+    uint64_t progress_done, progress_total;
+};
+void track_advance(struct kin_coordinator *c, unsigned worker);
+void track_advance_all(struct kin_coordinator *c);
+void track_on_answer(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
+                     struct kin_frame *f);
+void track_tick(struct kin_coordinator *c, unsigned worker);
+void track_reset(struct cworker *w); /* a new incarnation: what it had done is gone */
+bool track_ready(const struct kin_coordinator *c, unsigned worker); /* it can answer requests */
+
+/* ---- the job ---- */
+
+struct source_file {
+    char *path;
+    uint32_t source;
+    uint64_t bytes, changed;
+};
+
+struct chunk_info { /* by chunk number - 1 */
+    uint64_t base;
+    uint32_t file, source;
+    uint64_t offset;
+    uint32_t count;
+};
+
+/* What waits to be durable everywhere: the payloads of one chunk. */
+struct out_batch {
+    uint64_t seq; /* 0: free */
+    bool page_durable;
+    uint32_t count;
+    struct kin_frame *payload[KIN_WORKERS_MAX];
+    uint32_t feature_bytes[KIN_WORKERS_MAX];
+};
+
+struct pipe_piece {
+    enum { PIECE_FREE, PIECE_MAKING, PIECE_READY } state;
+    struct kin_buf out[2];
+};
+/* Pieces of output files, made in parallel, written in order. */
+struct pipe {
+    uint64_t total, started, written;
+    bool writing;
+    struct pipe_piece pieces[PIPE_WINDOW];
+    const char *files[2]; /* what out[0] and out[1] are appended to; NULL: unused */
+    void (*make)(struct kin_coordinator *c, uint64_t piece);
+    void (*end)(struct kin_coordinator *c);
+};
+void pipe_begin(struct kin_coordinator *c, uint64_t total, const char *file, const char *second,
+                void (*make)(struct kin_coordinator *, uint64_t),
+                void (*end)(struct kin_coordinator *));
+/* Takes over the two buffers. */
+void pipe_piece_ready(struct kin_coordinator *c, uint64_t piece, struct kin_buf *first,
+                      struct kin_buf *second);
+
+struct cjob {
+    uint64_t id;
+    struct kin_workflow *workflow;
+    bool failed;
+    bool listed; /* the files are known and the job record is durable */
+    enum kin_phase phase;
+    uint64_t phase_started_us, started_us;
+
+    struct source_file *files;
+    size_t file_count;
+    uint64_t bytes_total, bytes_cut;
+
+    /* load */
+    struct load *load;
+    struct chunk_info *chunks;
+    uint64_t chunk_count, chunk_cap; /* committed */
+    bool load_complete;              /* the last chunk is known */
+    uint64_t records;
+    struct out_batch outbox[CHUNK_WINDOW];
+
+    /* dedupe */
+    uint32_t *dead; /* ascending */
+    size_t dead_count;
+    uint8_t *dead_bits;
+
+    /* plan */
+    struct kin_buf oversized; /* u64 */
+    uint64_t plan;
+
+    /* group */
+    struct kin_union_find sets;
+    uint16_t *best_rule;
+    struct kin_buf edges; /* kin_keyed: (a << 32 | b), rule */
+    uint32_t *group;      /* [records] group number, NO_GROUP: dead */
+    uint32_t group_count;
+    uint32_t *group_size; /* [group_count] */
+    uint32_t *founder;    /* [group_count] record */
+    struct veto *veto;
+
+    /* write */
+    struct kin_out *out;
+    struct pipe pipe;
+    struct kin_golden_plan *golden;
+    struct kin_str *columns; /* of the whole job, in byte order */
+    size_t column_count;
+    struct kin_arena arena;
+    struct kin_report report;
+};
+
+struct kin_coordinator {
+    struct kin_env *env;
+    struct kin_coordinator_args *args;
+    uint64_t cluster, generation, joins;
+    bool ready; /* the generation is durable: workers may join */
+    uint64_t lease_us;
+    uint64_t next_request;
+    struct cworker workers[KIN_WORKERS_MAX];
+    struct kin_timer tick;
+    struct ctask *tasks;
+    struct cstore *stores;
+    struct rpc *rpcs;
+    struct cjob *job;
+};
+
+/* Encodes and sends; payload (may be NULL) is shared. Out of memory: not sent, retried by the tick.
+ */
+void coordinator_send(struct kin_coordinator *c, unsigned worker, struct kin_message *m,
+                      uint64_t request, struct kin_frame *payload);
+void job_fail(struct kin_coordinator *c, kin_status status, const char *format, ...)
+    KIN_PRINTF(3, 4);
+void job_phase(struct kin_coordinator *c, enum kin_phase phase);
+bool job_all(const struct kin_coordinator *c, size_t flag_offset); /* a bool of every cworker */
+void job_free(struct kin_coordinator *c);
+
+/* job.c: from boot to the first chunk */
+void job_start(struct kin_coordinator *c);
+void job_ready(
+    struct kin_coordinator *c); /* a worker joined, or the job can begin: goes on if it may */
+/* load.c */
+void load_begin(struct kin_coordinator *c);
+void load_send(struct kin_coordinator *c, unsigned worker); /* what its window allows */
+void load_on_ack(struct kin_coordinator *c, unsigned worker, const struct kin_message *m);
+void load_on_opened(struct kin_coordinator *c);
+void load_free(struct kin_coordinator *c);
+/* split.c: one chunk to payloads and a page; [task] */
+struct split_input {
+    const struct kin_workflow *workflow;
+    const struct source_file *file;
+    uint32_t file_index;
+    const struct kin_reader_options *reader;
+    const struct kin_header *header;
+    const struct kin_chunk *chunk;
+    unsigned workers;
+};
+struct split_output { /* all owned */
+    uint32_t count, rejected;
+    struct kin_buf payload[KIN_WORKERS_MAX];
+    uint32_t feature_bytes[KIN_WORKERS_MAX];
+    struct kin_buf page;
+};
+kin_status split_chunk(const struct split_input *in, struct split_output *out) KIN_MUST_CHECK;
+void split_output_deinit(struct split_output *out);
+/* dedupe.c */
+void dedupe_begin(struct kin_coordinator *c);
+/* group.c */
+void plan_make(struct kin_coordinator *c);
+void plan_take_settled(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
+                       struct kin_frame *f);
+void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, struct kin_frame *f);
+kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *f) KIN_MUST_CHECK;
+kin_status group_take_edges(struct kin_coordinator *c, const struct kin_frame *f) KIN_MUST_CHECK;
+kin_status group_begin_match(struct kin_coordinator *c) KIN_MUST_CHECK;
+void group_begin(struct kin_coordinator *c); /* all forests are in */
+void label_begin(struct kin_coordinator *c);
+bool job_wants_edges(const struct kin_coordinator *c);
+/* veto.c */
+void veto_begin(struct kin_coordinator *c);
+void veto_free(struct kin_coordinator *c);
+/* write.c */
+void write_begin(struct kin_coordinator *c);
+/* report.c */
+kin_status report_init(struct cjob *job) KIN_MUST_CHECK;
+void report_deinit(struct kin_report *report);
+
+/* ---- identity pages inside a task ---- */
+
+struct page_view {
+    struct kin_env *env;
+    struct kin_snap *snap;
+    const struct cjob *job;
+    struct kin_page *pages; /* [chunk_count] */
+    bool *loaded;
+    kin_status status;
+};
+kin_status page_view_init(struct page_view *v, struct kin_env *env,
+                          const struct cjob *job) KIN_MUST_CHECK;
+void page_view_deinit(struct page_view *v);
+/* The page of a chunk (from 0). NULL with status set. */
+const struct kin_page *page_view_get(struct page_view *v, uint64_t chunk);
+uint64_t job_chunk_of(const struct cjob *job, uint32_t record);
+/* Id and source of a record; false with status set. */
+bool page_view_identity(struct page_view *v, uint32_t record, uint32_t *source, struct kin_str *id);
+/* Order of two records by (source, id); v->status tells of failure. */
+int page_view_cmp(struct page_view *v, uint32_t a, uint32_t b);
+void page_key(uint64_t job, uint64_t chunk, uint8_t out[16]);
+
+#endif

@@ -1,0 +1,260 @@
+#include "coordinator/impl.h"
+
+#include <string.h>
+
+/* From boot to the first chunk: the sources are listed, and the store is asked whether it holds
+ * this very job (same workflow text, options and files, unchanged) unfinished. If so it is resumed
+ * behind its last durable chunk, else begun anew under a new id. */
+
+static const struct kin_str META_JOB = {"job", 3};
+static const struct kin_str META_COMPLETE = {"complete", 8};
+
+struct start_task {
+    struct ctask task;
+    const struct kin_workflow *workflow;
+    struct source_file *files;
+    size_t file_count;
+    struct kin_buf record;   /* the job record of this job, without its id */
+    uint64_t found_id;       /* the store holds this job: its id */
+    struct kin_buf old_keys; /* pages to be deleted: u8 length, key */
+    size_t old_count;
+    struct chunk_info *chunks;
+    uint64_t chunk_count, records;
+    bool complete;
+};
+
+static kin_status add_files(struct start_task *t, struct kin_env *env, uint32_t source,
+                            const char *pattern)
+{
+    struct kin_source_list list = {0};
+    kin_status status = env->ops->source_list(env, pattern, &list, &t->task.err);
+    if (status != KIN_OK)
+        return kin_err_wrap(&t->task.err, status, "source '%s'", t->workflow->sources[source].name);
+    struct source_file *files =
+        kin_reallocarray(t->files, t->file_count + list.count, sizeof *files);
+    if (!files) {
+        kin_source_list_deinit(&list);
+        return kin_err_set(&t->task.err, KIN_E_NOMEM, "out of memory");
+    }
+    t->files = files;
+    for (size_t i = 0; i < list.count; i++) {
+        files[t->file_count++] = (struct source_file){list.files[i].path, source,
+                                                      list.files[i].bytes, list.files[i].changed};
+        list.files[i].path = NULL; /* moved */
+    }
+    kin_source_list_deinit(&list);
+    return KIN_OK;
+}
+
+static void write_record(struct start_task *t, const struct kin_coordinator *c)
+{
+    const struct kin_job_options *o = c->args->job;
+    struct kin_buf *b = &t->record;
+    kin_buf_u64(b, t->workflow->hash);
+    kin_buf_u32(b, c->args->workers);
+    kin_buf_u32(b, o->chunk_bytes);
+    kin_buf_u32(b, (uint32_t)o->plan_only);
+    kin_buf_put(b, o->match_id_key, sizeof o->match_id_key);
+    for (size_t i = 0; i < t->file_count; i++) {
+        kin_buf_u32(b, t->files[i].source);
+        kin_buf_u64(b, t->files[i].bytes);
+        kin_buf_u64(b, t->files[i].changed);
+        kin_buf_put(b, t->files[i].path, strlen(t->files[i].path) + 1);
+    }
+}
+
+static kin_status load_pages(struct start_task *t, struct kin_env *env, struct kin_snap *snap)
+{
+    uint64_t cap = 0;
+    for (;; t->chunk_count++) {
+        uint8_t key[16];
+        struct kin_str value;
+        struct kin_page page;
+        page_key(t->found_id, t->chunk_count + 1, key);
+        kin_status status =
+            env->ops->snap_get(snap, DB_PAGES, (struct kin_str){(const char *)key, 16}, &value);
+        if (status == KIN_E_NOTFOUND)
+            return KIN_OK;
+        if (status == KIN_OK && (!kin_page_read(value, &page) || page.base != t->records))
+            status = KIN_E_CORRUPT;
+        if (status != KIN_OK)
+            return status;
+        if (t->chunk_count == cap) {
+            cap = cap ? 2 * cap : 256;
+            struct chunk_info *chunks = kin_reallocarray(t->chunks, cap, sizeof *chunks);
+            if (!chunks)
+                return KIN_E_NOMEM;
+            t->chunks = chunks;
+        }
+        t->chunks[t->chunk_count] =
+            (struct chunk_info){page.base, page.file, page.source, page.offset, page.count};
+        t->records += page.count;
+    }
+}
+
+static kin_status list_old_pages(struct start_task *t, struct kin_env *env, struct kin_snap *snap)
+{
+    uint8_t from[KIN_STORE_KEY_MAX + 1];
+    struct kin_str at = {(const char *)from, 0}, key, value;
+    while (env->ops->snap_seek(snap, DB_PAGES, at, &key, &value) == KIN_OK && key.n < 255) {
+        uint8_t n = (uint8_t)key.n;
+        kin_buf_put(&t->old_keys, &n, 1);
+        kin_buf_put(&t->old_keys, key.p, key.n);
+        t->old_count++;
+        memcpy(from, key.p, key.n);
+        from[key.n] = 0;
+        at.n = key.n + 1;
+    }
+    return t->old_keys.failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+static kin_status compare_store(struct start_task *t, struct kin_env *env)
+{
+    struct kin_snap *snap;
+    struct kin_str value;
+    kin_status status = env->ops->snap_begin(env, &snap);
+    if (status != KIN_OK)
+        return status;
+    status = env->ops->snap_get(snap, DB_META, META_JOB, &value);
+    if (status == KIN_OK && value.n > 8 && value.n - 8 == t->record.n &&
+        memcmp(value.p + 8, t->record.p, t->record.n) == 0) {
+        t->found_id = kin_le64(value.p);
+        status = load_pages(t, env, snap);
+        t->complete = env->ops->snap_get(snap, DB_META, META_COMPLETE, &value) == KIN_OK &&
+                      value.n == 8 && kin_le64(value.p) == t->chunk_count;
+    } else if (status == KIN_OK || status == KIN_E_NOTFOUND) {
+        status = list_old_pages(t, env, snap);
+    }
+    env->ops->snap_end(env, snap);
+    return status;
+}
+
+static void start_run(struct kin_env *env, struct kin_work *work)
+{
+    struct start_task *t = (struct start_task *)work;
+    kin_status status = KIN_OK;
+    for (uint32_t s = 0; s < t->workflow->source_count && status == KIN_OK; s++) {
+        for (size_t p = 0; p < t->workflow->sources[s].path_count && status == KIN_OK; p++)
+            status = add_files(t, env, s, t->workflow->sources[s].paths[p]);
+    }
+    if (status == KIN_OK) {
+        write_record(t, t->task.c);
+        status = t->record.failed ? KIN_E_NOMEM : compare_store(t, env);
+        if (status != KIN_OK)
+            kin_err_set(&t->task.err, status, "the coordinator's store: %s",
+                        kin_status_text(status));
+    }
+    t->task.status = status;
+}
+
+static void start_release(struct ctask *task)
+{
+    struct start_task *t = (struct start_task *)task;
+    for (size_t i = 0; i < t->file_count; i++)
+        kin_free(t->files[i].path);
+    kin_free(t->files);
+    kin_buf_deinit(&t->record);
+    kin_buf_deinit(&t->old_keys);
+    kin_free(t->chunks);
+}
+
+void job_ready(struct kin_coordinator *c)
+{
+    if (!c->job || !c->job->listed || c->job->failed)
+        return;
+    for (unsigned i = 0; i < c->args->workers; i++) {
+        if (!c->workers[i].joined)
+            return; /* the last HELLO goes on from here */
+    }
+    if (c->job->phase == KIN_PHASE_JOIN)
+        load_begin(c);
+    track_advance_all(c);
+}
+
+static void record_stored(struct cstore *s, kin_status status)
+{
+    if (status != KIN_OK) {
+        job_fail(s->c, status, "the coordinator's store cannot be written: %s",
+                 kin_status_text(status));
+        return;
+    }
+    s->c->job->listed = true;
+    job_ready(s->c);
+}
+
+/* A new job: its record, and in the same batch the pages of an earlier one go. */
+static void store_record(struct kin_coordinator *c, struct start_task *t)
+{
+    struct cstore *s = cstore_new(c, t->old_count + 2, record_stored);
+    if (!s || !kin_buf_reserve(&s->memory, 8 + t->record.n + t->old_keys.n)) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    kin_buf_u64(&s->memory, c->job->id);
+    kin_buf_put(&s->memory, t->record.p, t->record.n);
+    s->puts[0] = (struct kin_store_put){
+        .db = DB_META, .key = META_JOB, .value = {(const char *)s->memory.p, s->memory.n}};
+    s->puts[1] = (struct kin_store_put){.db = DB_META, .key = META_COMPLETE};
+    uint8_t *p = s->memory.p + s->memory.n;
+    kin_buf_put(&s->memory, t->old_keys.p, t->old_keys.n);
+    for (size_t i = 0; i < t->old_count; i++) {
+        s->puts[2 + i] = (struct kin_store_put){.db = DB_PAGES, .key = {(const char *)p + 1, p[0]}};
+        p += 1 + p[0];
+    }
+    cstore_start(s);
+}
+
+static void start_finish(struct ctask *task)
+{
+    struct start_task *t = (struct start_task *)task;
+    struct kin_coordinator *c = task->c;
+    struct cjob *job = c->job;
+    if (task->status != KIN_OK) {
+        job_fail(c, task->status, "%s", task->err.msg);
+        return;
+    }
+    job->files = t->files;
+    job->file_count = t->file_count;
+    t->files = NULL;
+    t->file_count = 0;
+    for (size_t i = 0; i < job->file_count; i++)
+        job->bytes_total += job->files[i].bytes;
+    job->report.source_bytes = job->bytes_total;
+    if (!t->found_id) {
+        job->id = c->env->ops->random(c->env) | 1;
+        store_record(c, t);
+        return;
+    }
+    job->id = t->found_id;
+    job->chunks = t->chunks;
+    job->chunk_count = job->chunk_cap = t->chunk_count;
+    job->records = t->records;
+    job->load_complete = t->complete;
+    t->chunks = NULL;
+    job->listed = true;
+    kin_env_log(c->env, 'I', "job_resumed", "job=%016llx chunks=%llu records=%llu",
+                (unsigned long long)job->id, (unsigned long long)job->chunk_count,
+                (unsigned long long)job->records);
+    job_ready(c);
+}
+
+void job_start(struct kin_coordinator *c)
+{
+    const struct kin_job_options *o = c->args->job;
+    struct kin_problems problems = {0};
+    c->job = kin_calloc(1, sizeof *c->job);
+    struct start_task *t = ctask_new(c, sizeof *t, start_run, start_finish, start_release);
+    kin_status status = KIN_E_NOMEM;
+    if (c->job && t)
+        status = kin_workflow_parse(o->workflow, o->base_dir, &c->job->workflow, &problems);
+    kin_problems_deinit(&problems);
+    if (status == KIN_OK)
+        status = report_init(c->job);
+    if (status != KIN_OK) {
+        job_fail(c, status, "the workflow cannot be opened: %s", kin_status_text(status));
+        return;
+    }
+    c->job->started_us = c->job->phase_started_us = c->env->ops->now_us(c->env);
+    t->workflow = c->job->workflow;
+    ctask_start(&t->task);
+}

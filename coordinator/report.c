@@ -1,0 +1,166 @@
+#include "coordinator/impl.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+/* The report: made room for when a job starts, and written as report.json. */
+
+kin_status report_init(struct cjob *job)
+{
+    const struct kin_workflow *w = job->workflow;
+    struct kin_report *r = &job->report;
+    *r = (struct kin_report){
+        .workflow = w->name, .source_count = w->source_count, .key_count = w->key_count};
+    r->sources = kin_calloc(w->source_count, sizeof *r->sources);
+    r->keys = kin_calloc(w->key_count, sizeof *r->keys);
+    r->unparsable = kin_calloc(w->schema.count, sizeof *r->unparsable);
+    if (!r->sources || !r->keys || !r->unparsable)
+        return KIN_E_NOMEM; /* job_free frees the rest */
+    for (size_t s = 0; s < w->source_count; s++)
+        r->sources[s].name = w->sources[s].name;
+    for (size_t k = 0; k < w->key_count; k++) {
+        r->keys[k].text = w->keys[k].text;
+        r->keys[k].star = w->keys[k].star;
+    }
+    return KIN_OK;
+}
+
+void report_deinit(struct kin_report *r)
+{
+    for (size_t i = 0; i < r->large_count; i++)
+        kin_free(r->large[i].text);
+    for (size_t i = 0; i < r->oversized_count; i++)
+        kin_free(r->oversized[i].text);
+    kin_free(r->large);
+    kin_free(r->oversized);
+    kin_free(r->sources);
+    kin_free(r->keys);
+    kin_free(r->unparsable);
+    *r = (struct kin_report){0};
+}
+
+static void put(json_t *object, const char *key, uint64_t value)
+{
+    json_object_set_new(object, key, json_integer((json_int_t)value));
+}
+
+static json_t *text_of(const char *text)
+{
+    json_t *s = json_string(text);
+    return s ? s : json_string("");
+}
+
+static json_t *sources_json(const struct kin_report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->source_count; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "source", text_of(r->sources[i].name));
+        put(o, "read", r->sources[i].read);
+        put(o, "grouped", r->sources[i].grouped);
+        put(o, "singletons", r->sources[i].singletons);
+        put(o, "superseded", r->sources[i].superseded);
+        put(o, "rejected", r->sources[i].rejected);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *keys_json(const struct kin_report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->key_count; i++) {
+        const struct kin_report_key *k = &r->keys[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "key", text_of(k->text));
+        json_object_set_new(o, "star", json_boolean(k->star));
+        put(o, "blocks", k->blocks);
+        put(o, "records", k->postings);
+        put(o, "pairs", k->pairs);
+        put(o, "largest_block", k->largest);
+        put(o, "compared", k->compared);
+        put(o, "seen_before", k->skipped);
+        put(o, "matched", k->matched);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *blocks_json(const struct kin_report *r, const struct kin_report_block *blocks,
+                           size_t count, bool oversized)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        json_t *o = json_object();
+        uint64_t n = blocks[i].records, pairs = n * (n - 1) / 2;
+        json_object_set_new(o, "key", text_of(r->keys[blocks[i].rule].text));
+        json_object_set_new(o, "value", text_of(blocks[i].text));
+        put(o, "records", n);
+        put(o, "pairs", pairs);
+        if (oversized) {
+            put(o, "refined_blocks", blocks[i].refined);
+            put(o, "windowed_blocks", blocks[i].windowed);
+            put(o, "pairs_kept", blocks[i].pairs_kept);
+            put(o, "pairs_left_out",
+                pairs > blocks[i].pairs_kept ? pairs - blocks[i].pairs_kept : 0);
+        }
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *groups_json(const struct kin_report *r)
+{
+    static const char *const names[KIN_SIZE_BUCKETS] = {"1",     "2",     "3",       "4",   "5-9",
+                                                        "10-49", "50-99", "100-499", "500+"};
+    json_t *o = json_object(), *sizes = json_object();
+    for (unsigned b = 0; b < KIN_SIZE_BUCKETS; b++)
+        put(sizes, names[b], r->group_sizes[b]);
+    put(o, "of_two_or_more", r->groups);
+    put(o, "largest", r->largest_group);
+    put(o, "over_max_group", r->over_max_group);
+    json_object_set_new(o, "sizes", sizes);
+    return o;
+}
+
+kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow *workflow,
+                           struct kin_buf *out)
+{
+    json_t *o = json_object(), *unparsable = json_object(), *veto = json_object(),
+           *seconds = json_object();
+    json_object_set_new(o, "workflow", text_of(r->workflow));
+    put(o, "read", r->read);
+    put(o, "grouped", r->grouped);
+    put(o, "singletons", r->singletons);
+    put(o, "superseded", r->superseded);
+    put(o, "rejected", r->rejected);
+    json_object_set_new(o, "sources", sources_json(r));
+    json_object_set_new(o, "groups", groups_json(r));
+    put(o, "pairs_compared", r->compared);
+    put(o, "pairs_matched", r->matched);
+    json_object_set_new(o, "keys", keys_json(r));
+    json_object_set_new(o, "large_blocks", blocks_json(r, r->large, r->large_count, false));
+    json_object_set_new(o, "oversized_blocks",
+                        blocks_json(r, r->oversized, r->oversized_count, true));
+    put(o, "excess_keys", r->excess_keys);
+    for (size_t f = 0; f < workflow->schema.count; f++)
+        put(unparsable, workflow->fields[f].name, r->unparsable[f]);
+    json_object_set_new(o, "unparsable_values", unparsable);
+    put(veto, "components_checked", r->veto_components);
+    put(veto, "components_too_large", r->veto_unchecked);
+    put(veto, "forbidden_pairs", r->veto_forbidden);
+    put(veto, "matched_pairs_refused", r->veto_refused);
+    json_object_set_new(o, "vetoes", veto);
+    for (unsigned p = 0; p < KIN_PHASE_PUBLISH; p++)
+        json_object_set_new(seconds, kin_phase_name((enum kin_phase)p),
+                            json_real((double)r->phase_us[p] / 1e6));
+    json_object_set_new(o, "seconds", seconds);
+    char *text = json_dumps(o, JSON_INDENT(2));
+    json_decref(o);
+    if (!text)
+        return KIN_E_NOMEM;
+    kin_buf_puts(out, text);
+    kin_buf_putc(out, '\n');
+    free(text);
+    return out->failed ? KIN_E_NOMEM : KIN_OK;
+}

@@ -1,0 +1,324 @@
+#include "coordinator/impl.h"
+
+#include <string.h>
+
+/* Splitting: the rows of one chunk to packed features, blocking keys and raw rows, dealt out to the
+ * workers that own a key of the record and to its home; the ids and the rejected rows to the
+ * identity page. Runs in tasks, touches nothing shared. */
+
+/* Which columns fill which field, for the columns met so far in the chunk. */
+struct column_use {
+    size_t known;        /* columns looked at */
+    int id, updated;     /* column index or -1 */
+    int **field_columns; /* [field][k]: index of the k-th column of the field, or -1 */
+};
+
+struct splitter {
+    const struct split_input *in;
+    const struct kin_workflow *workflow;
+    const struct kin_workflow_source *source;
+    struct kin_arena arena;
+    struct kin_norm_scratch *norm;
+    struct kin_rows *rows;
+    struct column_use use;
+    struct kin_buf cell_of; /* u32[columns]: index of the first cell of the column + 1, this row */
+    struct kin_buf record;  /* the record being built */
+    struct kin_buf features[KIN_WORKERS_MAX];
+    struct kin_batch_rows_builder builders[KIN_WORKERS_MAX];
+    uint32_t counts[KIN_WORKERS_MAX];
+    struct kin_page_builder page;
+    uint32_t *unparsable; /* [field] */
+    uint64_t excess;
+    uint32_t count, rejected;
+    uint64_t source_seed;
+};
+
+static void reject(struct splitter *s, const struct kin_row *row, struct kin_str id,
+                   struct kin_str field, const char *reason)
+{
+    struct kin_buf *e = &s->page.errors;
+    kin_csv_cell(e, kin_str_of(s->source->name));
+    kin_buf_putc(e, ',');
+    kin_csv_cell(e, kin_str_of(s->in->file->path));
+    kin_buf_printf(e, ",%llu,", (unsigned long long)row->line);
+    kin_csv_cell(e, id);
+    kin_buf_putc(e, ',');
+    kin_csv_cell(e, field);
+    kin_buf_putc(e, ',');
+    kin_csv_cell(e, kin_str_of(reason));
+    kin_buf_putc(e, ',');
+    /* raw text that is no UTF-8 would make the error file unreadable: its bad bytes are replaced */
+    if (kin_utf8_valid(row->raw.p, row->raw.n, NULL)) {
+        kin_csv_cell(e, row->raw);
+    } else {
+        struct kin_buf clean = {0};
+        for (size_t i = 0; i < row->raw.n;) {
+            size_t n = 1;
+            while (n < 4 && i + n <= row->raw.n && !kin_utf8_valid(row->raw.p + i, n, NULL))
+                n++;
+            if (i + n <= row->raw.n && kin_utf8_valid(row->raw.p + i, n, NULL)) {
+                kin_buf_put(&clean, row->raw.p + i, n);
+                i += n;
+            } else {
+                kin_buf_puts(&clean, "\xef\xbf\xbd");
+                i++;
+            }
+        }
+        kin_csv_cell(e, (struct kin_str){(const char *)clean.p, clean.n});
+        e->failed = e->failed || clean.failed;
+        kin_buf_deinit(&clean);
+    }
+    kin_buf_putc(e, '\n');
+    s->rejected++;
+}
+
+static kin_status use_init(struct splitter *s)
+{
+    size_t fields = s->workflow->schema.count;
+    s->use.id = s->use.updated = -1;
+    s->use.field_columns = kin_arena_calloc(&s->arena, fields, sizeof *s->use.field_columns);
+    if (!s->use.field_columns)
+        return KIN_E_NOMEM;
+    for (size_t f = 0; f < fields; f++) {
+        size_t n = s->source->columns[f].count;
+        s->use.field_columns[f] = kin_arena_alloc(&s->arena, (n + 1) * sizeof(int));
+        if (!s->use.field_columns[f])
+            return KIN_E_NOMEM;
+        for (size_t k = 0; k < n; k++)
+            s->use.field_columns[f][k] = -1;
+    }
+    return KIN_OK;
+}
+
+/* Looks at the columns that are new since the last row (CSV: all of them, once). */
+static bool use_update(struct splitter *s)
+{
+    size_t count;
+    const struct kin_str *names = kin_rows_columns(s->rows, &count);
+    for (; s->use.known < count; s->use.known++) {
+        struct kin_str name = names[s->use.known];
+        int index = (int)s->use.known;
+        if (kin_str_eq(name, kin_str_of(s->source->id)))
+            s->use.id = index;
+        if (s->source->updated && kin_str_eq(name, kin_str_of(s->source->updated)))
+            s->use.updated = index;
+        for (size_t f = 0; f < s->workflow->schema.count; f++) {
+            for (size_t k = 0; k < s->source->columns[f].count; k++) {
+                if (kin_str_eq(name, kin_str_of(s->source->columns[f].names[k])))
+                    s->use.field_columns[f][k] = index;
+            }
+        }
+        kin_buf_u32(&s->cell_of, 0);
+    }
+    return !s->cell_of.failed;
+}
+
+static uint32_t *cell_of(struct splitter *s, uint32_t column)
+{
+    return (uint32_t *)(void *)s->cell_of.p + column;
+}
+
+static struct kin_str cell_value(struct splitter *s, const struct kin_row *row, int column)
+{
+    uint32_t at = column < 0 ? 0 : *cell_of(s, (uint32_t)column);
+    return at ? row->cells[at - 1].value : (struct kin_str){NULL, 0};
+}
+
+static struct kin_str trimmed(struct kin_str v)
+{
+    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
+        v.p++;
+        v.n--;
+    }
+    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
+        v.n--;
+    return v;
+}
+
+/* All values of one field, normalised, into the builder. */
+static void add_field(struct splitter *s, struct kin_features_builder *b, const struct kin_row *row,
+                      unsigned field)
+{
+    bool begun = false;
+    const struct kin_field *def = &s->workflow->fields[field];
+    for (size_t k = 0; k < s->source->columns[field].count; k++) {
+        int column = s->use.field_columns[field][k];
+        uint32_t at = column < 0 ? 0 : *cell_of(s, (uint32_t)column);
+        /* the cells of an array follow one another */
+        for (; at && at <= row->count && row->cells[at - 1].column == (uint32_t)column; at++) {
+            struct kin_norm_value value;
+            enum kin_norm norm = kin_normalise(s->norm, def, row->cells[at - 1].value, &value);
+            s->unparsable[field] += norm == KIN_NORM_BAD;
+            if (norm != KIN_NORM_VALUE)
+                continue;
+            if (!begun)
+                kin_features_field(b, field);
+            begun = true;
+            kin_features_value(b, value.p, value.bytes, value.ascii);
+        }
+    }
+}
+
+static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
+                     const struct kin_row *row, struct kin_str id, int64_t updated)
+{
+    unsigned workers = s->in->workers;
+    unsigned home = kin_shard_owner(
+        kin_shard_of_identity(kin_hash64(id.p, id.n, s->source_seed), KIN_SHARDS), workers);
+    uint64_t owners = (uint64_t)1 << home;
+    for (size_t k = 0; k < key_count && workers > 1; k++)
+        owners |= (uint64_t)1 << kin_shard_owner(kin_shard_of_key(keys[k], KIN_SHARDS), workers);
+    for (unsigned w = 0; w < workers; w++) {
+        if (!(owners >> w & 1))
+            continue;
+        kin_buf_put(&s->features[w], s->record.p, s->record.n);
+        s->counts[w]++;
+    }
+    struct kin_batch_rows_builder *rows = &s->builders[home];
+    kin_batch_rows_begin_row(rows, s->count, updated, (uint16_t)s->in->file->source, id);
+    for (size_t i = 0; i < row->count; i++) {
+        if ((int)row->cells[i].column != s->use.id)
+            kin_batch_rows_cell(rows, (uint16_t)row->cells[i].column, row->cells[i].value);
+    }
+    kin_batch_rows_end_row(rows);
+}
+
+static kin_status add_record(struct splitter *s, const struct kin_row *row, struct kin_str id)
+{
+    const struct kin_workflow *w = s->workflow;
+    struct kin_features_builder b;
+    uint64_t keys[KIN_KEYS_MAX], excess = 0;
+    size_t key_count = 0;
+    kin_buf_clear(&s->record);
+    kin_features_begin(&b, &s->record, (unsigned)w->schema.count, s->count,
+                       (uint16_t)s->in->file->source, id);
+    for (unsigned f = 0; f < w->schema.count; f++)
+        add_field(s, &b, row, f);
+    const uint8_t *rec = kin_features_peek(&b);
+    if (rec)
+        key_count =
+            kin_blocking_keys(w->keys, w->key_count, rec, w->limits.max_keys, keys, &excess);
+    kin_status status = kin_features_end(&b, keys, key_count);
+    if (status == KIN_E_LIMIT) {
+        reject(s, row, id, (struct kin_str){NULL, 0}, "normalised record is larger than 256 KiB");
+        return KIN_OK;
+    }
+    if (status != KIN_OK)
+        return status;
+    int64_t updated = INT64_MIN;
+    if (s->use.updated >= 0 && !kin_parse_timestamp(cell_value(s, row, s->use.updated), &updated))
+        updated = INT64_MIN;
+    s->excess += excess;
+    deal_out(s, keys, key_count, row, id, updated);
+    kin_buf_put(&s->page.ids, id.p, id.n);
+    kin_buf_u32(&s->page.id_ends, (uint32_t)s->page.ids.n);
+    kin_buf_u64(&s->page.updated, (uint64_t)updated);
+    s->count++;
+    return KIN_OK;
+}
+
+static kin_status take_row(struct splitter *s, const struct kin_row *row)
+{
+    struct kin_str none = {NULL, 0};
+    if (row->reason) {
+        reject(s, row, none, row->field, row->reason);
+        return KIN_OK;
+    }
+    if (!use_update(s))
+        return KIN_E_NOMEM;
+    for (size_t i = row->count; i-- > 0;)
+        *cell_of(s, row->cells[i].column) = (uint32_t)i + 1;
+    struct kin_str id = trimmed(cell_value(s, row, s->use.id)),
+                   id_column = kin_str_of(s->source->id);
+    kin_status status = KIN_OK;
+    if (id.n == 0)
+        reject(s, row, none, id_column, "id is missing or empty");
+    else if (id.n > KIN_ID_BYTES_MAX)
+        reject(s, row, none, id_column, "id is longer than 255 bytes");
+    else if (s->count == KIN_BATCH_RECORDS_MAX)
+        status =
+            KIN_E_LIMIT; /* chunks are bounded in bytes: cannot be reached with sane settings */
+    else
+        status = add_record(s, row, id);
+    for (size_t i = 0; i < row->count; i++)
+        *cell_of(s, row->cells[i].column) = 0;
+    return status;
+}
+
+static kin_status write_outputs(struct splitter *s, struct split_output *out)
+{
+    size_t columns;
+    const struct kin_str *names = kin_rows_columns(s->rows, &columns);
+    for (unsigned w = 0; w < s->in->workers; w++) {
+        struct kin_buf *payload = &out->payload[w];
+        kin_buf_u64(payload, 0); /* base: known when the chunk is committed */
+        kin_buf_u32(payload, s->counts[w]);
+        kin_buf_u32(payload, (uint32_t)s->features[w].n);
+        kin_buf_put(payload, s->features[w].p, s->features[w].n);
+        out->feature_bytes[w] = (uint32_t)payload->n;
+        kin_batch_rows_finish(&s->builders[w], names, columns, payload);
+        if (payload->failed || s->features[w].failed)
+            return KIN_E_NOMEM;
+    }
+    for (size_t i = 0; i < columns; i++) {
+        kin_buf_u16(&s->page.columns, (uint16_t)names[i].n);
+        kin_buf_put(&s->page.columns, names[i].p, names[i].n);
+    }
+    s->page.has_updated = s->source->updated != NULL;
+    struct kin_page head = {.file = s->in->file_index,
+                            .source = s->in->file->source,
+                            .offset = s->in->chunk->offset,
+                            .count = s->count,
+                            .rejected = s->rejected,
+                            .excess_keys = s->excess,
+                            .field_count = (uint32_t)s->workflow->schema.count,
+                            .unparsable = (const uint8_t *)s->unparsable};
+    kin_page_write(&s->page, &head, &out->page);
+    out->count = s->count;
+    out->rejected = s->rejected;
+    return out->page.failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+kin_status split_chunk(const struct split_input *in, struct split_output *out)
+{
+    struct splitter s = {
+        .in = in, .workflow = in->workflow, .source = &in->workflow->sources[in->file->source]};
+    *out = (struct split_output){0};
+    s.source_seed = kin_hash64(s.source->name, strlen(s.source->name), 0);
+    s.norm = kin_norm_scratch_new();
+    s.rows = kin_rows_new(in->reader);
+    s.unparsable = kin_arena_calloc(&s.arena, in->workflow->schema.count + 1, sizeof *s.unparsable);
+    kin_status status = s.norm && s.rows && s.unparsable ? use_init(&s) : KIN_E_NOMEM;
+    if (status == KIN_OK) {
+        struct kin_row row;
+        kin_rows_begin(s.rows, in->header, in->chunk);
+        while (status == KIN_OK && kin_rows_next(s.rows, &row))
+            status = take_row(&s, &row);
+        if (status == KIN_OK && kin_rows_failed(s.rows))
+            status = KIN_E_NOMEM;
+    }
+    if (status == KIN_OK)
+        status = write_outputs(&s, out);
+    if (status != KIN_OK)
+        split_output_deinit(out);
+    for (unsigned w = 0; w < in->workers; w++) {
+        kin_buf_deinit(&s.features[w]);
+        kin_buf_deinit(&s.builders[w].rows);
+    }
+    kin_buf_deinit(&s.cell_of);
+    kin_buf_deinit(&s.record);
+    kin_page_builder_deinit(&s.page);
+    kin_norm_scratch_free(s.norm);
+    if (s.rows)
+        kin_rows_free(s.rows);
+    kin_arena_deinit(&s.arena);
+    return status;
+}
+
+void split_output_deinit(struct split_output *out)
+{
+    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
+        kin_buf_deinit(&out->payload[w]);
+    kin_buf_deinit(&out->page);
+    *out = (struct split_output){0};
+}

@@ -1,0 +1,220 @@
+#include "worker/impl.h"
+
+#include "common/group/union_find.h"
+#include "proto/edges.h"
+
+#include <string.h>
+
+/* Local clustering: the edges of all tasks in order and without repeats, the spanning forest that
+ * leaves the worker, and the edges into the store. */
+
+struct cluster_task {
+    struct worker_task task;
+    struct kin_buf edges;
+    struct kin_buf forest;
+    struct kin_buf answer; /* MATCHED payload */
+    uint64_t matched;
+};
+
+/* Every record with an edge: (record, smallest record it hangs together with here, best rule). */
+static kin_status make_forest(const struct worker_job *job, const struct kin_buf *edges,
+                              struct kin_buf *forest)
+{
+    const struct kin_keyed *e = (const struct kin_keyed *)(const void *)edges->p;
+    size_t n = edges->n / sizeof *e;
+    uint32_t records = job->records.count;
+    struct kin_union_find u = {0};
+    uint16_t *best = kin_reallocarray(NULL, records, sizeof *best);
+    kin_status status = kin_union_find_init(&u, records);
+    if (!best || status != KIN_OK) {
+        kin_free(best);
+        kin_union_find_deinit(&u);
+        return KIN_E_NOMEM;
+    }
+    memset(best, 0xff, records * sizeof *best);
+    for (size_t i = 0; i < n; i++) {
+        uint32_t a = (uint32_t)(e[i].key >> 32), b = (uint32_t)e[i].key;
+        uint16_t rule = (uint16_t)e[i].value; /* the star bit lies above */
+        kin_union_find_join(&u, a, b);
+        best[a] = rule < best[a] ? rule : best[a];
+        best[b] = rule < best[b] ? rule : best[b];
+    }
+    for (uint32_t l = 0; l < records; l++) {
+        if (best[l] == UINT16_MAX)
+            continue;
+        kin_buf_u32(forest, job->records.items[l].number);
+        kin_buf_u32(forest, job->records.items[kin_union_find_root(&u, l)].number);
+        kin_buf_u32(forest, best[l]);
+    }
+    kin_free(best);
+    kin_union_find_deinit(&u);
+    return forest->failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+static kin_status make_answer(struct worker_job *job, struct kin_env *env, struct kin_buf *out)
+{
+    size_t rules = job->workflow->key_count, splits = 0;
+    struct store_view view;
+    kin_status status = store_view_init(&view, env, DB_FEATURES, job->durable);
+    if (status != KIN_OK) {
+        store_view_deinit(&view);
+        return status;
+    }
+    for (unsigned p = 0; p < PARTITIONS; p++)
+        splits += job->partitions[p].splits.n / sizeof(struct split_note);
+    kin_buf_u32(out, (uint32_t)rules);
+    kin_buf_u32(out, (uint32_t)splits);
+    for (size_t i = 0; i < rules * KIN_MATCHED_RULE_WORDS; i++)
+        kin_buf_u64(out, job->rule_counts[i]);
+    for (unsigned p = 0; p < PARTITIONS; p++) {
+        const struct kin_buf *notes = &job->partitions[p].splits;
+        for (size_t i = 0; i < notes->n; i += sizeof(struct split_note)) {
+            struct split_note note;
+            memcpy(&note, notes->p + i, sizeof note);
+            kin_buf_u64(out, note.key);
+            kin_buf_u32(out, note.count);
+            kin_buf_u32(out, note.refined);
+            kin_buf_u32(out, note.windowed);
+            kin_buf_u32(out, 0);
+            kin_buf_u64(out, note.pairs_kept);
+            worker_put_key_text(job, &view, note.key, note.sample, out);
+        }
+    }
+    status = out->failed ? KIN_E_NOMEM : view.status;
+    store_view_deinit(&view);
+    return status;
+}
+
+static void cluster_run(struct kin_env *env, struct kin_work *work)
+{
+    struct cluster_task *t = (struct cluster_task *)work;
+    struct worker_job *job = t->task.job;
+    kin_status status = kin_edges_order(&t->edges);
+    if (status == KIN_OK)
+        status = make_forest(job, &t->edges, &t->forest);
+    if (status == KIN_OK)
+        status = make_answer(job, env, &t->answer);
+    t->matched = t->edges.n / sizeof(struct kin_keyed);
+    t->task.status = status;
+}
+
+static void cluster_release(struct worker_task *task)
+{
+    struct cluster_task *t = (struct cluster_task *)task;
+    kin_buf_deinit(&t->edges);
+    kin_buf_deinit(&t->forest);
+    kin_buf_deinit(&t->answer);
+}
+
+static void match_failed(struct worker_job *job, kin_status status)
+{
+    job->match_state = STEP_IDLE;
+    worker_reply_step(job->worker, job->id, KIN_MSG_MATCH, 0, job->match_request, status,
+                      kin_status_text(status));
+}
+
+void worker_cluster_answer(struct worker_job *job)
+{
+    struct kin_message m = {.type = KIN_MSG_MATCHED};
+    struct kin_buf payload = {0};
+    kin_buf_put(&payload, job->match_answer.p, job->match_answer.n);
+    m.u.matched.job = job->id;
+    m.u.matched.matched = job->matched;
+    m.u.matched.stars = job->star_members;
+    m.u.matched.edges = job->edge_pages;
+    worker_send(job->worker, &m, job->match_request, &payload);
+}
+
+static void edges_stored(struct worker_store *s, kin_status status)
+{
+    struct worker_job *job = s->job;
+    if (status != KIN_OK && job->match_status == KIN_OK)
+        job->match_status = status;
+    if (--job->stores_left)
+        return;
+    if (job->match_status != KIN_OK) {
+        match_failed(job, job->match_status);
+        return;
+    }
+    job->match_state = STEP_DONE;
+    worker_cluster_answer(job);
+}
+
+enum { PAGES_PER_OP = 128 };
+
+/* One op of up to PAGES_PER_OP pages, from edge `first` on. */
+static struct worker_store *edge_op(struct worker_job *job, const struct kin_keyed *e, size_t first,
+                                    size_t end, uint64_t page)
+{
+    size_t pages = (end - first + EDGE_PAGE_ENTRIES - 1) / EDGE_PAGE_ENTRIES;
+    struct worker_store *s = worker_store_new(job, pages, edges_stored);
+    uint8_t *p = s ? kin_buf_extend(&s->memory, pages * 8 + (end - first) * KIN_EDGE_BYTES) : NULL;
+    if (!p)
+        return NULL;
+    const struct record_at *records = job->records.items;
+    for (size_t i = 0; i < pages; i++) {
+        size_t from = first + i * EDGE_PAGE_ENTRIES;
+        size_t to = from + EDGE_PAGE_ENTRIES < end ? from + EDGE_PAGE_ENTRIES : end;
+        kin_put_be64(p, page + i);
+        s->puts[i] =
+            (struct kin_store_put){.db = DB_EDGES,
+                                   .key = {(const char *)p, 8},
+                                   .value = {(const char *)p + 8, (to - from) * KIN_EDGE_BYTES}};
+        p += 8;
+        for (size_t k = from; k < to; k++, p += KIN_EDGE_BYTES) {
+            kin_put_le32(p, records[e[k].key >> 32].number);
+            kin_put_le32(p + 4, records[(uint32_t)e[k].key].number);
+            kin_put_le32(p + 8, e[k].value);
+        }
+    }
+    return s;
+}
+
+static void cluster_finish(struct worker_task *task)
+{
+    struct cluster_task *t = (struct cluster_task *)task;
+    struct worker_job *job = task->job;
+    if (task->status != KIN_OK) {
+        match_failed(job, task->status);
+        return;
+    }
+    kin_buf_deinit(&job->forest);
+    kin_buf_deinit(&job->match_answer);
+    job->forest = t->forest;
+    job->match_answer = t->answer;
+    t->forest = t->answer = (struct kin_buf){0};
+    job->matched = t->matched;
+    const struct kin_keyed *e = (const struct kin_keyed *)(const void *)t->edges.p;
+    size_t n = t->edges.n / sizeof *e, step = (size_t)PAGES_PER_OP * EDGE_PAGE_ENTRIES;
+    job->edge_pages = (n + EDGE_PAGE_ENTRIES - 1) / EDGE_PAGE_ENTRIES;
+    job->stores_left = (n + step - 1) / step;
+    for (size_t first = 0; first < n; first += step) {
+        size_t end = first + step < n ? first + step : n;
+        struct worker_store *s = edge_op(job, e, first, end, first / EDGE_PAGE_ENTRIES);
+        if (!s) {
+            job->match_status = KIN_E_NOMEM;
+            job->stores_left -= (n - first + step - 1) / step;
+            if (job->stores_left == 0)
+                match_failed(job, KIN_E_NOMEM);
+            return;
+        }
+        worker_store_start(s);
+    }
+    if (n == 0) {
+        job->match_state = STEP_DONE;
+        worker_cluster_answer(job);
+    }
+}
+
+void worker_cluster_start(struct worker_job *job)
+{
+    struct cluster_task *t =
+        worker_task_new(job, sizeof *t, cluster_run, cluster_finish, cluster_release);
+    if (!t) {
+        match_failed(job, KIN_E_NOMEM);
+        return;
+    }
+    t->edges = job->edges;
+    job->edges = (struct kin_buf){0};
+    worker_task_start(&t->task);
+}

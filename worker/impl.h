@@ -1,0 +1,255 @@
+#ifndef KIN_WORKER_IMPL_H
+#define KIN_WORKER_IMPL_H
+/* Private to the worker core. Everything here belongs to the loop thread, except what a task owns
+ * or reads as immutable while it runs. */
+#include "common/base/radix.h"
+#include "common/record/batch.h"
+#include "common/workflow/workflow.h"
+#include "proto/message.h"
+#include "proto/shards.h"
+#include "worker/worker.h"
+
+enum { DB_META, DB_FEATURES, DB_ROWS, DB_EDGES };
+enum {
+    BATCH_WINDOW = 64,       /* batches taken ahead of the next one to store */
+    PARTITIONS = 64,         /* of the postings, by bits of the key */
+    ITEM_PAIRS = 200 * 1000, /* aim for one unit of comparison work */
+    EDGE_PAGE_ENTRIES = 4096,
+    HELLO_INTERVAL_US = 300 * 1000
+};
+
+struct worker;
+struct worker_job;
+struct store_view;
+
+/* ---- tasks: work for the pool that belongs to a job ---- */
+
+struct worker_task {
+    struct kin_work work;
+    struct worker_job *job;
+    struct worker_task *next, *prev; /* in job->tasks */
+    uint64_t request;                /* the message it answers, or 0 */
+    kin_status status;
+    struct kin_err err;
+    void (*finish)(struct worker_task *t);  /* [loop] after run; then the task is freed */
+    void (*release)(struct worker_task *t); /* frees what it owns, not the struct */
+};
+/* Allocates a task of `bytes` bytes (a struct that begins with struct worker_task). NULL: no
+ * memory. */
+void *worker_task_new(struct worker_job *job, size_t bytes,
+                      void (*run)(struct kin_env *, struct kin_work *),
+                      void (*finish)(struct worker_task *), void (*release)(struct worker_task *));
+void worker_task_start(struct worker_task *t);
+bool worker_task_under_way(const struct worker_job *job, uint64_t request);
+
+/* A store op of a job with the memory its puts point into. */
+struct worker_store {
+    struct kin_store_op op;
+    struct worker_job *job;
+    struct worker_store *next, *prev;
+    struct kin_store_put *puts;
+    struct kin_frame *frame; /* kept alive until done, or NULL */
+    struct kin_buf memory;
+    void (*finish)(struct worker_store *s, kin_status status); /* [loop] then it is freed */
+    uint64_t number;
+};
+struct worker_store *worker_store_new(struct worker_job *job, size_t puts,
+                                      void (*finish)(struct worker_store *, kin_status));
+void worker_store_start(struct worker_store *s);
+
+/* ---- the job ---- */
+
+struct record_at {   /* where a record or row lies: value of batch `batch`, `offset` bytes in */
+    uint32_t number; /* dense index in the job */
+    uint32_t batch;
+    uint32_t offset;
+};
+struct record_table {
+    struct record_at *items;
+    uint32_t count, cap;
+};
+
+struct block {
+    uint64_t key;
+    uint32_t start, count; /* in the partition's postings, or in its refined postings */
+    uint8_t kind;
+    uint8_t depth; /* refined: how many fields refined it */
+};
+enum block_kind { BLOCK_PAIRS, BLOCK_STAR, BLOCK_REFINED, BLOCK_WINDOWED };
+
+struct partition {
+    struct kin_keyed *postings; /* by key, then local record */
+    size_t posting_count;
+    struct kin_buf refined;   /* u32 local records of refined and windowed blocks */
+    struct kin_buf blocks;    /* struct block */
+    struct kin_buf oversized; /* u64 keys */
+    struct kin_buf splits;    /* struct split_note */
+    uint64_t *rule_totals; /* [key rules][5]: blocks, postings, pairs, largest, of stars: members */
+};
+/* What became of an oversized key: for the report. */
+struct split_note {
+    uint64_t key;
+    uint32_t count;             /* records in it */
+    uint32_t refined, windowed; /* blocks that came of it */
+    uint32_t sample;            /* a local record that has the key */
+    uint64_t pairs_kept;        /* pairs its refined blocks and windows still compare */
+};
+
+enum step_state { STEP_IDLE, STEP_RUNNING, STEP_DONE };
+
+struct batch_slot {
+    enum { SLOT_EMPTY, SLOT_CHECKING, SLOT_READY, SLOT_STORING } state;
+    struct kin_frame *frame;
+    uint32_t feature_bytes;
+    struct record_table records, rows; /* found by the check, appended when stored */
+};
+
+struct worker_job {
+    struct worker *worker;
+    uint64_t id;
+    struct kin_workflow *workflow;
+    uint32_t workers, index, shards;
+    struct worker_task *tasks;
+    struct worker_store *stores;
+    bool closing;
+
+    enum step_state open_state;
+    uint64_t open_request;
+    kin_status open_status; /* of a failed open */
+    char open_text[256];
+
+    /* load */
+    uint64_t stored;  /* batches given to the store */
+    uint64_t durable; /* batches durable */
+    kin_status load_status;
+    struct batch_slot slots[BATCH_WINDOW];
+    struct record_table records, rows;
+
+    /* settle */
+    struct kin_buf dead; /* u32 record numbers, ascending */
+    uint32_t dead_parts; /* parts taken */
+    enum step_state settle_state;
+    uint64_t settle_request;
+    uint64_t record_total;
+    uint8_t *dead_bits;
+    uint32_t settle_left; /* tasks to finish in this phase of settling */
+    struct settle_range *ranges;
+    uint32_t range_count;
+    struct partition *partitions; /* [PARTITIONS] */
+
+    /* plan */
+    struct kin_buf plan_keys; /* u64 keys, gathered */
+    uint64_t *plan_set;       /* open addressing; 0: free */
+    size_t plan_mask;
+    uint32_t plan_parts;
+    uint64_t plan;
+
+    /* match */
+    enum step_state match_state;
+    uint64_t match_request;
+    struct kin_decider *decider;
+    struct match_item *items;
+    size_t item_count;
+    atomic_size_t item_next;
+    uint32_t match_left;
+    uint64_t *rule_counts;       /* [key rules][KIN_MATCHED_RULE_WORDS] */
+    struct kin_buf match_answer; /* MATCHED payload */
+    struct kin_buf edges;        /* struct kin_keyed: (local a << 32 | local b), rule */
+    struct kin_buf stars;        /* as PULL STARS answers */
+    struct kin_buf forest;       /* as PULL FOREST answers */
+    uint64_t matched, star_members, edge_pages, stores_left;
+    kin_status match_status;
+
+    /* rows */
+    struct kin_buf labels; /* u32 group of each row */
+    uint32_t label_parts;
+    enum step_state label_state;
+    uint64_t label_request;
+    struct kin_keyed *row_order; /* by group: value is the index in rows */
+};
+
+struct worker {
+    struct kin_env *env;
+    char name[64];
+    uint64_t incarnation;
+    bool joined;
+    bool stopping;
+    uint64_t cluster, epoch;
+    uint64_t lease_us;
+    uint64_t lease_until_us;
+    struct kin_timer tick;
+    struct worker_job *job;
+};
+
+/* Sends a message to the coordinator; payload (may be NULL) is consumed. Out of memory: not sent,
+ * the coordinator asks again. */
+void worker_send(struct worker *w, struct kin_message *m, uint64_t request,
+                 struct kin_buf *payload);
+void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t part,
+                       uint64_t request, kin_status status, const char *text);
+
+/* job.c: opening, closing, loading */
+void worker_job_on_open(struct worker *w, const struct kin_message *m);
+void worker_job_on_batch(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_job_on_close(struct worker *w, const struct kin_message *m);
+void worker_job_free(struct worker_job *job);
+kin_status record_table_add(struct record_table *t, struct record_at at) KIN_MUST_CHECK;
+
+/* settle.c */
+/* Appends u32 length, then the values behind a key as text, padded to 4; empty where unknown. */
+void worker_put_key_text(const struct worker_job *job, struct store_view *view, uint64_t key,
+                         uint32_t local, struct kin_buf *out);
+void worker_job_on_dead(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_job_on_settle(struct worker_job *job, const struct kin_message *m);
+void worker_settle_free(struct worker_job *job);
+
+/* refine.c: keys derived from oversized ones */
+bool worker_key_oversized(const struct worker_job *job, uint64_t key);
+/* The next field that refines keys of this rule at or after `depth` in the refine list, or -1;
+ * *depth is moved to it. */
+int worker_refine_field(const struct kin_workflow *workflow, uint64_t key, unsigned *depth);
+/* Splits the n members of an oversized key (n > max_block) into refined and windowed blocks of p.
+ */
+kin_status worker_refine_block(const struct worker_job *job, struct partition *p, uint64_t key,
+                               const uint32_t *members, uint32_t n, const uint8_t *const *features);
+/* The ordinary refined keys of a record under the plan, ascending. Appends u64 to out. */
+void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struct kin_buf *out);
+
+/* match.c */
+void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_job_on_match(struct worker_job *job, const struct kin_message *m);
+void worker_match_free(struct worker_job *job);
+
+/* cluster.c: what follows the last pair, and the MATCHED answer */
+void worker_cluster_start(struct worker_job *job);
+void worker_cluster_answer(struct worker_job *job);
+
+/* serve.c: what the coordinator fetches afterwards */
+void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_job_on_rows(struct worker_job *job, const struct kin_message *m);
+void worker_job_on_veto(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+
+/* ---- reading the store inside a task ---- */
+
+/* Features and rows of the job's records, by their place; values stay borrowed until deinit. */
+struct store_view {
+    struct kin_env *env;
+    struct kin_snap *snap;
+    unsigned db;
+    const uint8_t **batch; /* [durable + 1] value of each batch, found on first use */
+    uint64_t batches;
+    kin_status status;
+};
+kin_status store_view_init(struct store_view *v, struct kin_env *env, unsigned db,
+                           uint64_t batches) KIN_MUST_CHECK;
+void store_view_deinit(struct store_view *v);
+/* NULL with v->status set: the store failed. */
+const uint8_t *store_view_batch(struct store_view *v, uint32_t batch);
+static inline const uint8_t *store_view_at(struct store_view *v, struct record_at at)
+{
+    const uint8_t *value = v->batch[at.batch] ? v->batch[at.batch] : store_view_batch(v, at.batch);
+    return value ? value + at.offset : NULL;
+}
+
+#endif

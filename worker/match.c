@@ -1,0 +1,540 @@
+#include "worker/impl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The plan and the comparison of pairs. All blocks of all partitions become items of about
+ * ITEM_PAIRS pairs (small blocks together, large ones cut by ranges of their first member, so that
+ * all threads share a large block); one task a thread takes items until none is left. */
+
+struct match_item {
+    uint32_t partition;
+    uint32_t first, end; /* blocks of the partition; end == first: one block cut by members */
+    uint32_t from, to;   /* members [from, to) as the first of a pair */
+};
+
+/* ---- the plan ---- */
+
+static kin_status plan_install(struct worker_job *job)
+{
+    size_t count = job->plan_keys.n / 8, size = 16;
+    while (size < 2 * count + 2)
+        size *= 2;
+    uint64_t *set = kin_calloc(size, sizeof *set);
+    if (!set)
+        return KIN_E_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t key = kin_le64(job->plan_keys.p + 8 * i);
+        size_t at = kin_hash_mix(key, 0) & (size - 1);
+        while (set[at] && set[at] != key)
+            at = (at + 1) & (size - 1);
+        set[at] = key;
+    }
+    kin_free(job->plan_set);
+    job->plan_set = set;
+    job->plan_mask = size - 1;
+    return KIN_OK;
+}
+
+void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
+{
+    uint32_t part = m->u.plan.part;
+    kin_status status = KIN_OK;
+    if (job->settle_state != STEP_DONE || job->match_state == STEP_RUNNING)
+        return;
+    if (job->plan != m->u.plan.plan) { /* another plan: from its first part */
+        kin_buf_clear(&job->plan_keys);
+        job->plan_parts = 0;
+        job->plan = m->u.plan.plan;
+        job->match_state = STEP_IDLE;
+    }
+    if (part > job->plan_parts || f->payload.n % 8)
+        return;
+    if (part == job->plan_parts) {
+        kin_buf_put(&job->plan_keys, f->payload.p, f->payload.n);
+        job->plan_parts++;
+        if (job->plan_keys.failed)
+            status = KIN_E_NOMEM;
+        else if (job->plan_parts == m->u.plan.parts)
+            status = plan_install(job);
+    }
+    worker_reply_step(job->worker, job->id, KIN_MSG_PLAN, part, m->request, status, "");
+}
+
+void worker_match_free(struct worker_job *job)
+{
+    kin_buf_deinit(&job->plan_keys);
+    kin_free(job->plan_set);
+    job->plan_set = NULL;
+    kin_decider_free(job->decider);
+    job->decider = NULL;
+    kin_free(job->items);
+    job->items = NULL;
+    kin_buf_deinit(&job->edges);
+    kin_buf_deinit(&job->stars);
+    kin_buf_deinit(&job->forest);
+    kin_buf_deinit(&job->match_answer);
+    kin_free(job->rule_counts);
+    job->rule_counts = NULL;
+}
+
+/* ---- items ---- */
+
+static uint64_t block_cost(const struct kin_workflow *workflow, const struct block *b)
+{
+    uint64_t n = b->count;
+    if (b->kind == BLOCK_STAR)
+        return n;
+    if (b->kind == BLOCK_WINDOWED)
+        return n * workflow->limits.window;
+    return n * (n - 1) / 2;
+}
+
+static bool cut_block(struct worker_job *job, struct kin_buf *items, uint32_t partition,
+                      uint32_t at, const struct block *b, uint64_t cost)
+{
+    uint32_t parts = (uint32_t)(cost / ITEM_PAIRS) + 1;
+    uint64_t share = cost / parts + 1, sum = 0;
+    uint32_t window = job->workflow->limits.window, from = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint32_t after = b->count - 1 - i;
+        sum += b->kind == BLOCK_WINDOWED && after > window ? window : after;
+        if (sum < share && i + 1 < b->count)
+            continue;
+        struct match_item item = {partition, at, at, from, i + 1};
+        kin_buf_put(items, &item, sizeof item);
+        from = i + 1;
+        sum = 0;
+    }
+    return !items->failed;
+}
+
+static kin_status make_items(struct worker_job *job)
+{
+    struct kin_buf items = {0};
+    for (uint32_t p = 0; p < PARTITIONS; p++) {
+        const struct block *blocks =
+            (const struct block *)(const void *)job->partitions[p].blocks.p;
+        uint32_t count = (uint32_t)(job->partitions[p].blocks.n / sizeof *blocks), first = 0;
+        uint64_t sum = 0;
+        for (uint32_t b = 0; b < count; b++) {
+            uint64_t cost = block_cost(job->workflow, &blocks[b]);
+            if (blocks[b].kind != BLOCK_STAR && cost > 2 * ITEM_PAIRS) {
+                struct match_item item = {p, first, b, 0, 0};
+                if (b > first)
+                    kin_buf_put(&items, &item, sizeof item);
+                if (!cut_block(job, &items, p, b, &blocks[b], cost))
+                    break;
+                first = b + 1;
+                sum = 0;
+                continue;
+            }
+            sum += cost + 16;
+            if (sum >= ITEM_PAIRS || b + 1 == count) {
+                struct match_item item = {p, first, b + 1, 0, 0};
+                kin_buf_put(&items, &item, sizeof item);
+                first = b + 1;
+                sum = 0;
+            }
+        }
+        if (first < count && count &&
+            !items.failed) { /* what stood before a last, cut block is in */
+            struct match_item item = {p, first, count, 0, 0};
+            kin_buf_put(&items, &item, sizeof item);
+        }
+    }
+    if (items.failed) {
+        kin_buf_deinit(&items);
+        return KIN_E_NOMEM;
+    }
+    kin_free(job->items);
+    job->items = (struct match_item *)(void *)items.p;
+    job->item_count = items.n / sizeof(struct match_item);
+    atomic_store(&job->item_next, 0);
+    return KIN_OK;
+}
+
+/* ---- walking blocks ---- */
+
+struct member {
+    const uint8_t *rec;
+    const uint8_t *keys;
+    uint32_t key_count; /* ordinary original keys that count in this block: those before its own */
+    uint32_t local;
+    uint32_t derived_from, derived_count; /* refined keys, in walker.derived */
+};
+
+struct match_task {
+    struct worker_task task;
+    struct store_view view;
+    struct kin_decider_state *state;
+    struct kin_buf members; /* struct member */
+    struct kin_buf derived; /* u64 */
+    struct kin_buf values;  /* scratch of stars */
+    struct kin_buf edges;   /* struct kin_keyed */
+    struct kin_buf stars;
+    uint64_t *rule_counts; /* [key rules][3]: compared, skipped, matched */
+    uint64_t star_members;
+};
+
+static const uint32_t *block_locals_refined(const struct partition *p, const struct block *b)
+{
+    return (const uint32_t *)(const void *)p->refined.p + b->start;
+}
+
+/* Loads the members of a block. Of keys only those that decide "seen before" are kept in view. */
+static kin_status load_members(struct match_task *t, const struct partition *p,
+                               const struct block *b)
+{
+    const struct worker_job *job = t->task.job;
+    kin_buf_clear(&t->members);
+    kin_buf_clear(&t->derived);
+    struct member *m = (struct member *)(void *)kin_buf_extend(&t->members, b->count * sizeof *m);
+    if (!m)
+        return KIN_E_NOMEM;
+    bool refined = b->kind == BLOCK_REFINED || b->kind == BLOCK_WINDOWED;
+    uint64_t below = refined ? (uint64_t)job->workflow->block_key_count << 56 : b->key;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint32_t local = refined ? block_locals_refined(p, b)[i] : p->postings[b->start + i].value;
+        const uint8_t *rec = store_view_at(&t->view, job->records.items[local]);
+        if (!rec)
+            return t->view.status;
+        unsigned count, before = 0;
+        const uint8_t *keys = kin_features_keys(rec, &count);
+        while (before < count && kin_le64(keys + 8 * (size_t)before) < below)
+            before++;
+        m[i] = (struct member){.rec = rec, .keys = keys, .key_count = before, .local = local};
+        if (refined) {
+            m[i].derived_from = (uint32_t)(t->derived.n / 8);
+            worker_refined_keys(job, rec, &t->derived);
+            m[i].derived_count = (uint32_t)(t->derived.n / 8) - m[i].derived_from;
+        }
+    }
+    return t->derived.failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+/* True if both have an ordinary original key in common among the keys in view. */
+static bool share_key(const struct worker_job *job, const struct member *a, const struct member *b)
+{
+    uint32_t i = 0, j = 0;
+    while (i < a->key_count && j < b->key_count) {
+        uint64_t x = kin_le64(a->keys + 8 * (size_t)i), y = kin_le64(b->keys + 8 * (size_t)j);
+        if (x == y) {
+            if (!worker_key_oversized(job, x))
+                return true;
+            j++;
+        }
+        i += x <= y;
+        j += x > y;
+    }
+    return false;
+}
+
+/* True if both have an ordinary refined key below `below` in common. */
+static bool share_derived(const struct match_task *t, const struct member *a,
+                          const struct member *b, uint64_t below)
+{
+    const uint8_t *p = t->derived.p + 8 * (size_t)a->derived_from;
+    const uint8_t *q = t->derived.p + 8 * (size_t)b->derived_from;
+    uint32_t i = 0, j = 0;
+    while (i < a->derived_count && j < b->derived_count) {
+        uint64_t x = kin_le64(p + 8 * (size_t)i), y = kin_le64(q + 8 * (size_t)j);
+        if (x == y)
+            return x < below;
+        i += x < y;
+        j += x > y;
+    }
+    return false;
+}
+
+static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule)
+{
+    struct kin_keyed e = {.key = (uint64_t)(a < b ? a : b) << 32 | (a < b ? b : a), .value = rule};
+    kin_buf_put(&t->edges, &e, sizeof e);
+}
+
+static void walk_pairs(struct match_task *t, const struct block *b, uint32_t from, uint32_t to)
+{
+    const struct worker_job *job = t->task.job;
+    const struct member *m = (const struct member *)(const void *)t->members.p;
+    bool across = job->workflow->across_sources, refined = b->kind != BLOCK_PAIRS;
+    uint32_t window = b->kind == BLOCK_WINDOWED ? job->workflow->limits.window : UINT32_MAX;
+    uint64_t below = b->kind == BLOCK_REFINED ? b->key : UINT64_MAX;
+    uint64_t compared = 0, skipped = 0, matched = 0;
+    for (uint32_t i = from; i < to; i++) {
+        uint32_t end = b->count - i > window ? i + window + 1 : b->count;
+        end = end < b->count ? end : b->count;
+        for (uint32_t j = i + 1; j < end; j++) {
+            if (across && kin_features_source(m[i].rec) == kin_features_source(m[j].rec))
+                continue;
+            if ((m[i].key_count && m[j].key_count && share_key(job, &m[i], &m[j])) ||
+                (refined && share_derived(t, &m[i], &m[j], below))) {
+                skipped++;
+                continue;
+            }
+            compared++;
+            int rule = kin_decide(job->decider, t->state, m[i].rec, m[j].rec);
+            if (rule >= 0) {
+                put_edge(t, m[i].local, m[j].local, (uint32_t)rule);
+                matched++;
+            }
+        }
+    }
+    uint64_t *counts =
+        t->rule_counts + (size_t)KIN_MATCHED_RULE_WORDS * kin_key_rule_number(b->key);
+    counts[0] += compared;
+    counts[1] += skipped;
+    counts[2] += matched;
+}
+
+/* ---- windowed blocks: the order of the normalised fields, then (source, id) ---- */
+
+static int cmp_numbers(const uint8_t *a, const uint8_t *b)
+{
+    double x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+static int cmp_field(const uint8_t *a, const uint8_t *b, unsigned field, enum kin_type type)
+{
+    const uint8_t *p = NULL, *q = NULL;
+    unsigned na = kin_features_values(a, field, &p), nb = kin_features_values(b, field, &q);
+    if (!na || !nb)
+        return (na != 0) - (nb != 0); /* null first */
+    struct kin_value v = kin_features_next(&p), w = kin_features_next(&q);
+    if (type == KIN_TYPE_DATE) {
+        int32_t x = (int32_t)kin_le32(v.p), y = (int32_t)kin_le32(w.p);
+        return x < y ? -1 : x > y;
+    }
+    if (type == KIN_TYPE_NUMBER)
+        return cmp_numbers(v.p, w.p);
+    if (type == KIN_TYPE_GEO) {
+        int c = cmp_numbers(v.p, w.p);
+        return c ? c : cmp_numbers(v.p + 8, w.p + 8);
+    }
+    return kin_str_cmp((struct kin_str){(const char *)v.p, v.bytes},
+                       (struct kin_str){(const char *)w.p, w.bytes});
+}
+
+static int by_fields(const void *a, const void *b, void *arg)
+{
+    const struct member *x = a, *y = b;
+    const struct kin_schema *schema = arg;
+    for (unsigned f = 0; f < schema->count; f++) {
+        int c = cmp_field(x->rec, y->rec, f, schema->fields[f].type);
+        if (c)
+            return c;
+    }
+    return kin_features_cmp_identity(x->rec, y->rec);
+}
+
+/* ---- stars ---- */
+
+struct star_member {
+    const uint8_t *rec;
+    uint32_t local;
+    size_t from, n; /* its values, in task->values */
+    const struct kin_buf *values;
+};
+
+static int by_values(const void *a, const void *b)
+{
+    const struct star_member *x = a, *y = b;
+    int c = kin_str_cmp((struct kin_str){(const char *)x->values->p + x->from, x->n},
+                        (struct kin_str){(const char *)y->values->p + y->from, y->n});
+    return c ? c : kin_features_cmp_identity(x->rec, y->rec);
+}
+
+/* One star: members with the same values, in (source, id) order; the smallest is the centre. With
+ * pairs: across_sources only members of different sources match, so those of the centre's own
+ * source are joined to the first member of another one. */
+static void put_star(struct match_task *t, const struct star_member *m, size_t n,
+                     const struct kin_key_rule *rule)
+{
+    const struct worker_job *job = t->task.job;
+    size_t other = 1; /* first member of another source */
+    if (job->workflow->across_sources) {
+        while (other < n && kin_features_source(m[other].rec) == kin_features_source(m[0].rec))
+            other++;
+    }
+    if (n < 2 || other == n)
+        return;
+    for (size_t i = 1; i < n; i++) {
+        size_t to = job->workflow->across_sources && i < other ? other : 0;
+        put_edge(t, m[i].local, m[to].local, rule->match_rule | KIN_EDGE_STAR);
+    }
+    t->star_members += n;
+    if (!job->workflow->never_count)
+        return;
+    kin_buf_u32(&t->stars, rule->match_rule);
+    kin_buf_u32(&t->stars, (uint32_t)n);
+    for (size_t i = 0; i < n; i++)
+        kin_buf_u32(&t->stars, job->records.items[m[i].local].number);
+}
+
+static kin_status walk_star(struct match_task *t, const struct partition *p, const struct block *b)
+{
+    const struct worker_job *job = t->task.job;
+    const struct kin_key_rule *rule = &job->workflow->keys[kin_key_rule_number(b->key)];
+    kin_buf_clear(&t->members);
+    kin_buf_clear(&t->values);
+    struct star_member *m =
+        (struct star_member *)(void *)kin_buf_extend(&t->members, b->count * sizeof *m);
+    if (!m)
+        return KIN_E_NOMEM;
+    size_t n = 0;
+    for (uint32_t i = 0; i < b->count; i++) {
+        uint32_t local = p->postings[b->start + i].value;
+        const uint8_t *rec = store_view_at(&t->view, job->records.items[local]);
+        if (!rec)
+            return t->view.status;
+        size_t from = t->values.n;
+        if (!kin_blocking_key_values(rule, rec, b->key, &t->values))
+            continue;
+        m[n++] = (struct star_member){rec, local, from, t->values.n - from, &t->values};
+    }
+    if (t->values.failed)
+        return KIN_E_NOMEM;
+    qsort(m, n, sizeof *m, by_values);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && m[end].n == m[i].n &&
+                          memcmp(t->values.p + m[end].from, t->values.p + m[i].from, m[i].n) == 0;
+             end++)
+            continue;
+        put_star(t, m + i, end - i, rule);
+    }
+    return KIN_OK;
+}
+
+static kin_status walk_block(struct match_task *t, const struct partition *p, const struct block *b,
+                             uint32_t from, uint32_t to)
+{
+    if (b->kind == BLOCK_STAR)
+        return walk_star(t, p, b);
+    kin_status status = load_members(t, p, b);
+    if (status != KIN_OK)
+        return status;
+    if (b->kind == BLOCK_WINDOWED) {
+        struct kin_schema schema = t->task.job->workflow->schema;
+        qsort_r(t->members.p, b->count, sizeof(struct member), by_fields, &schema);
+    }
+    walk_pairs(t, b, from, to);
+    return KIN_OK;
+}
+
+static void match_run(struct kin_env *env, struct kin_work *work)
+{
+    struct match_task *t = (struct match_task *)work;
+    struct worker_job *job = t->task.job;
+    kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
+    t->state = kin_decider_state_new(job->decider);
+    t->rule_counts =
+        kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
+    if (status == KIN_OK && (!t->state || !t->rule_counts))
+        status = KIN_E_NOMEM;
+    while (status == KIN_OK) {
+        size_t at = atomic_fetch_add_explicit(&job->item_next, 1, memory_order_relaxed);
+        if (at >= job->item_count)
+            break;
+        const struct match_item *item = &job->items[at];
+        const struct partition *p = &job->partitions[item->partition];
+        const struct block *blocks = (const struct block *)(const void *)p->blocks.p;
+        if (item->first == item->end)
+            status = walk_block(t, p, &blocks[item->first], item->from, item->to);
+        for (uint32_t b = item->first; status == KIN_OK && b < item->end; b++)
+            status = walk_block(t, p, &blocks[b], 0, blocks[b].count);
+    }
+    if (status == KIN_OK && (t->edges.failed || t->stars.failed))
+        status = KIN_E_NOMEM;
+    t->task.status = status;
+    kin_decider_state_free(t->state);
+    store_view_deinit(&t->view);
+    kin_buf_deinit(&t->members);
+    kin_buf_deinit(&t->derived);
+    kin_buf_deinit(&t->values);
+}
+
+static void match_release(struct worker_task *task)
+{
+    struct match_task *t = (struct match_task *)task;
+    kin_buf_deinit(&t->edges);
+    kin_buf_deinit(&t->stars);
+    kin_free(t->rule_counts);
+}
+
+/* ---- after the last pair: edges in order, the forest, the store ---- */
+
+static void match_failed(struct worker_job *job, kin_status status)
+{
+    job->match_state = STEP_IDLE;
+    worker_reply_step(job->worker, job->id, KIN_MSG_MATCH, 0, job->match_request, status,
+                      kin_status_text(status));
+}
+
+static void match_finish(struct worker_task *task)
+{
+    struct match_task *t = (struct match_task *)task;
+    struct worker_job *job = task->job;
+    if (task->status != KIN_OK && job->match_status == KIN_OK)
+        job->match_status = task->status;
+    if (job->match_status == KIN_OK) {
+        kin_buf_put(&job->edges, t->edges.p, t->edges.n);
+        kin_buf_put(&job->stars, t->stars.p, t->stars.n);
+        for (size_t i = 0; i < job->workflow->key_count * KIN_MATCHED_RULE_WORDS; i++)
+            job->rule_counts[i] += t->rule_counts[i];
+        job->star_members += t->star_members;
+        if (job->edges.failed || job->stars.failed)
+            job->match_status = KIN_E_NOMEM;
+    }
+    if (--job->match_left)
+        return;
+    if (job->match_status != KIN_OK)
+        match_failed(job, job->match_status);
+    else
+        worker_cluster_start(job);
+}
+
+void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
+{
+    job->match_request = m->request;
+    if (job->settle_state != STEP_DONE || !job->plan_set || job->plan != m->u.match.plan ||
+        job->match_state == STEP_RUNNING)
+        return;
+    if (job->match_state == STEP_DONE) {
+        worker_cluster_answer(job);
+        return;
+    }
+    job->match_status = KIN_OK;
+    kin_buf_clear(&job->edges);
+    kin_buf_clear(&job->stars);
+    job->star_members = 0;
+    kin_free(job->rule_counts);
+    job->rule_counts =
+        kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
+    struct kin_err err;
+    kin_status status = job->rule_counts ? make_items(job) : KIN_E_NOMEM;
+    if (status == KIN_OK && !job->decider)
+        status = kin_decider_new(&job->workflow->schema, job->workflow->rules,
+                                 job->workflow->rule_count, &job->decider, &err);
+    if (status != KIN_OK) {
+        match_failed(job, status);
+        return;
+    }
+    job->match_state = STEP_RUNNING;
+    uint32_t threads = job->worker->env->ops->threads(job->worker->env);
+    job->match_left = threads;
+    for (uint32_t i = 0; i < threads; i++) {
+        struct match_task *t =
+            worker_task_new(job, sizeof *t, match_run, match_finish, match_release);
+        if (!t) {
+            job->match_status = KIN_E_NOMEM;
+            job->match_left -= threads - i;
+            if (job->match_left == 0)
+                match_failed(job, KIN_E_NOMEM);
+            return;
+        }
+        worker_task_start(&t->task);
+    }
+}

@@ -1,0 +1,197 @@
+#include "worker/impl.h"
+
+#include <string.h>
+
+/* Refinement of oversized keys. A key shared by more than max_block records is split by the next
+ * field of the workflow's refine list that is not already a bare term of the key's rule: each value
+ * of it makes a refined key, an ordinary key that sorts after all original ones. A part that is
+ * still too large is refined by the field after that. Where a record has no value for the field, or
+ * no field is left, its part is windowed. The same walk, with sizes replaced by the plan's set of
+ * oversized keys, tells for one record which refined keys it has: so any worker can say whether two
+ * records share one. */
+
+bool worker_key_oversized(const struct worker_job *job, uint64_t key)
+{
+    if (!job->plan_set)
+        return false;
+    for (size_t i = kin_hash_mix(key, 0) & job->plan_mask;; i = (i + 1) & job->plan_mask) {
+        if (job->plan_set[i] == key)
+            return true;
+        if (job->plan_set[i] == 0)
+            return false;
+    }
+}
+
+int worker_refine_field(const struct kin_workflow *workflow, uint64_t key, unsigned *depth)
+{
+    const struct kin_key_rule *rule = &workflow->keys[kin_key_rule_number(key)];
+    for (; *depth < workflow->refine_count; ++*depth) {
+        uint16_t field = workflow->refine[*depth];
+        bool bare = false;
+        for (unsigned t = 0; t < rule->count; t++)
+            bare = bare || (rule->terms[t].fn == KIN_KEY_VALUE && rule->terms[t].field == field);
+        if (!bare)
+            return field;
+    }
+    return -1;
+}
+
+static bool add_block(struct partition *p, uint64_t key, enum block_kind kind,
+                      const struct kin_keyed *run, uint32_t n, const uint32_t *members)
+{
+    struct block b = {
+        .key = key, .start = (uint32_t)(p->refined.n / 4), .count = n, .kind = (uint8_t)kind};
+    for (uint32_t i = 0; i < n; i++)
+        kin_buf_u32(&p->refined, members[run[i].value]);
+    kin_buf_put(&p->blocks, &b, sizeof b);
+    return !p->refined.failed && !p->blocks.failed;
+}
+
+static uint64_t windowed_pairs(uint64_t n, uint64_t window)
+{
+    return n <= window + 1 ? n * (n - 1) / 2
+                           : window * (window + 1) / 2 + (n - window - 1) * window;
+}
+
+struct refining {
+    const struct worker_job *job;
+    struct partition *p;
+    const uint32_t *members;
+    const uint8_t *const *features; /* of members */
+    struct split_note *note;
+};
+
+static kin_status refine_run(const struct refining *r, uint64_t key, const struct kin_keyed *run,
+                             uint32_t n, unsigned depth);
+
+/* Lists (refined key, member) for the members of a run; extra 1 marks the null part. */
+static kin_status list_children(const struct refining *r, uint64_t key, const struct kin_keyed *run,
+                                uint32_t n, unsigned depth, unsigned field, struct kin_buf *out)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const uint8_t *at = NULL;
+        unsigned values = kin_features_values(r->features[run[i].value], field, &at);
+        struct kin_keyed child = {.value = run[i].value};
+        if (!values) {
+            child.key = kin_key_refine(key, depth, NULL);
+            child.extra = 1;
+            kin_buf_put(out, &child, sizeof child);
+        }
+        for (unsigned v = 0; v < values; v++) {
+            struct kin_value value = kin_features_next(&at);
+            child.key = kin_key_refine(key, depth, &value);
+            kin_buf_put(out, &child, sizeof child);
+        }
+    }
+    return out->failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+static kin_status keep_child(const struct refining *r, const struct kin_keyed *run, uint32_t n,
+                             unsigned depth)
+{
+    const struct kin_limits *limits = &r->job->workflow->limits;
+    uint64_t key = run[0].key;
+    if (run[0].extra) {
+        if (n < 2)
+            return KIN_OK;
+        r->note->windowed++;
+        r->note->pairs_kept += windowed_pairs(n, limits->window);
+        return add_block(r->p, key, BLOCK_WINDOWED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
+    }
+    if (n > limits->max_block) {
+        kin_buf_u64(&r->p->oversized, key);
+        return refine_run(r, key, run, n, depth);
+    }
+    if (n < 2)
+        return KIN_OK;
+    r->note->refined++;
+    r->note->pairs_kept += (uint64_t)n * (n - 1) / 2;
+    return add_block(r->p, key, BLOCK_REFINED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
+}
+
+static kin_status refine_run(const struct refining *r, uint64_t key, const struct kin_keyed *run,
+                             uint32_t n, unsigned depth)
+{
+    int field = worker_refine_field(r->job->workflow, key, &depth);
+    if (field < 0) {
+        r->note->windowed++;
+        r->note->pairs_kept += windowed_pairs(n, r->job->workflow->limits.window);
+        return add_block(r->p, key, BLOCK_WINDOWED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
+    }
+    struct kin_buf children = {0};
+    kin_status status = list_children(r, key, run, n, depth, (unsigned)field, &children);
+    struct kin_keyed *items = (struct kin_keyed *)(void *)children.p;
+    size_t count = children.n / sizeof *items;
+    struct kin_keyed *tmp = kin_reallocarray(NULL, count, sizeof *tmp);
+    if (status == KIN_OK && !tmp)
+        status = KIN_E_NOMEM;
+    if (status == KIN_OK)
+        kin_radix_sort(items, tmp, count);
+    for (size_t i = 0, end; status == KIN_OK && i < count; i = end) {
+        size_t unique = i + 1; /* two values of one record may give one key: once is enough */
+        for (end = i + 1; end < count && items[end].key == items[i].key; end++) {
+            if (items[end].value != items[unique - 1].value)
+                items[unique++] = items[end];
+        }
+        status = keep_child(r, items + i, (uint32_t)(unique - i), depth + 1);
+    }
+    kin_free(tmp);
+    kin_buf_deinit(&children);
+    return status;
+}
+
+kin_status worker_refine_block(const struct worker_job *job, struct partition *p, uint64_t key,
+                               const uint32_t *members, uint32_t n, const uint8_t *const *features)
+{
+    struct split_note note = {.key = key, .count = n, .sample = members[0]};
+    struct refining r = {job, p, members, features, &note};
+    struct kin_keyed *run = kin_reallocarray(NULL, n, sizeof *run);
+    if (!run)
+        return KIN_E_NOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        run[i] = (struct kin_keyed){.key = key, .value = i};
+    kin_buf_u64(&p->oversized, key);
+    kin_status status = refine_run(&r, key, run, n, 0);
+    kin_buf_put(&p->splits, &note, sizeof note);
+    kin_free(run);
+    return status == KIN_OK && (p->splits.failed || p->oversized.failed) ? KIN_E_NOMEM : status;
+}
+
+static void derive(const struct worker_job *job, const uint8_t *rec, uint64_t key, unsigned depth,
+                   struct kin_buf *out)
+{
+    int field = worker_refine_field(job->workflow, key, &depth);
+    const uint8_t *at = NULL;
+    unsigned values = field < 0 ? 0 : kin_features_values(rec, (unsigned)field, &at);
+    for (unsigned v = 0; v < values; v++) {
+        struct kin_value value = kin_features_next(&at);
+        uint64_t child = kin_key_refine(key, depth, &value);
+        if (worker_key_oversized(job, child))
+            derive(job, rec, child, depth + 1, out);
+        else
+            kin_buf_u64(out, child);
+    }
+}
+
+void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struct kin_buf *out)
+{
+    unsigned count;
+    const uint8_t *keys = kin_features_keys(rec, &count);
+    size_t start = out->n;
+    for (unsigned k = 0; k < count; k++) {
+        uint64_t key = kin_le64(keys + 8 * (size_t)k);
+        if (kin_key_rule_number(key) >= job->workflow->block_key_count)
+            break; /* stars have no size limit */
+        if (worker_key_oversized(job, key))
+            derive(job, rec, key, 0, out);
+    }
+    if (out->failed)
+        return;
+    for (size_t i = start + 8; i < out->n; i += 8) { /* a handful: insertion sort */
+        uint64_t x = kin_le64(out->p + i);
+        size_t j = i;
+        for (; j > start && kin_le64(out->p + j - 8) > x; j -= 8)
+            memcpy(out->p + j, out->p + j - 8, 8);
+        kin_put_le64(out->p + j, x);
+    }
+}

@@ -1,0 +1,556 @@
+#include "worker/impl.h"
+
+#include "common/group/veto.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What the coordinator fetches once matching is done: forest, edges, stars, features; and what it
+ * has done here: vetoes inside components, and the raw rows of its groups. Each answer depends only
+ * on the request, so that a repeated request is merely answered again. */
+
+enum { PULL_BYTES_MAX = 4 * 1024 * 1024, PULL_BYTES_DEFAULT = 1024 * 1024 };
+
+/* ---- pulls ---- */
+
+struct pull_task {
+    struct worker_task task;
+    uint32_t what;
+    uint64_t offset, next;
+    uint32_t max_bytes;
+    bool last;
+    struct kin_frame *frame; /* the request, for its payload */
+    struct kin_buf out;
+};
+
+static void send_pulled(struct worker_job *job, uint64_t request, uint32_t what, uint64_t offset,
+                        uint64_t next, bool last, struct kin_buf *payload)
+{
+    struct kin_message m = {.type = KIN_MSG_PULLED};
+    m.u.pulled.job = job->id;
+    m.u.pulled.what = what;
+    m.u.pulled.offset = offset;
+    m.u.pulled.next = next;
+    m.u.pulled.last = last;
+    worker_send(job->worker, &m, request, payload);
+}
+
+/* A slice of bytes held in memory; unit: what offset counts. */
+static void pull_memory(struct worker_job *job, const struct kin_message *m,
+                        const struct kin_buf *from, size_t unit, uint32_t max_bytes)
+{
+    size_t total = from->n / unit, room = max_bytes / unit;
+    size_t first = m->u.pull.offset < total ? (size_t)m->u.pull.offset : total;
+    size_t count = total - first < room ? total - first : room;
+    struct kin_buf payload = {0};
+    kin_buf_put(&payload, from->p ? from->p + first * unit : NULL, count * unit);
+    send_pulled(job, m->request, m->u.pull.what, first, first + count, first + count == total,
+                &payload);
+}
+
+static kin_status pull_edges(struct pull_task *t, struct store_view *view, struct kin_env *env)
+{
+    uint8_t key[8];
+    struct kin_str value;
+    const struct worker_job *job = t->task.job;
+    for (t->next = t->offset; t->next < job->edge_pages && t->out.n < t->max_bytes; t->next++) {
+        kin_put_be64(key, t->next);
+        kin_status status = env->ops->snap_get(view->snap, DB_EDGES,
+                                               (struct kin_str){(const char *)key, 8}, &value);
+        if (status != KIN_OK)
+            return status;
+        kin_buf_put(&t->out, value.p, value.n);
+    }
+    t->last = t->next >= job->edge_pages;
+    return KIN_OK;
+}
+
+/* Finds a record by its number: the table is in that order. */
+static const struct record_at *find_record(const struct record_table *table, uint32_t number)
+{
+    uint32_t low = 0, high = table->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (table->items[middle].number < number)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < table->count && table->items[low].number == number ? &table->items[low] : NULL;
+}
+
+static kin_status pull_features(struct pull_task *t, struct store_view *view)
+{
+    const struct kin_buf *wanted = &t->frame->payload;
+    for (size_t i = 0; i + 4 <= wanted->n; i += 4) {
+        const struct record_at *at = find_record(&t->task.job->records, kin_le32(wanted->p + i));
+        const uint8_t *rec = at ? store_view_at(view, *at) : NULL;
+        if (!rec)
+            return at ? view->status : KIN_E_NOTFOUND;
+        kin_buf_put(&t->out, rec, kin_features_bytes(rec));
+    }
+    t->last = true;
+    return KIN_OK;
+}
+
+static void pull_run(struct kin_env *env, struct kin_work *work)
+{
+    struct pull_task *t = (struct pull_task *)work;
+    struct store_view view;
+    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job->durable);
+    if (status == KIN_OK)
+        status = t->what == KIN_PULL_EDGES ? pull_edges(t, &view, env) : pull_features(t, &view);
+    if (status == KIN_OK && t->out.failed)
+        status = KIN_E_NOMEM;
+    t->task.status = status;
+    store_view_deinit(&view);
+}
+
+static void pull_finish(struct worker_task *task)
+{
+    struct pull_task *t = (struct pull_task *)task;
+    struct worker_job *job = task->job;
+    if (task->status != KIN_OK)
+        worker_reply_step(job->worker, job->id, KIN_MSG_PULL, t->offset, task->request,
+                          task->status, kin_status_text(task->status));
+    else
+        send_pulled(job, task->request, t->what, t->offset, t->next, t->last, &t->out);
+}
+
+static void pull_release(struct worker_task *task)
+{
+    struct pull_task *t = (struct pull_task *)task;
+    kin_frame_unref(t->frame);
+    kin_buf_deinit(&t->out);
+}
+
+void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
+{
+    uint32_t max_bytes = m->u.pull.max_bytes ? m->u.pull.max_bytes : PULL_BYTES_DEFAULT;
+    max_bytes = max_bytes < PULL_BYTES_MAX ? max_bytes : PULL_BYTES_MAX;
+    uint32_t what = m->u.pull.what;
+    bool matched = job->match_state == STEP_DONE;
+    if (what == KIN_PULL_FOREST && matched) {
+        pull_memory(job, m, &job->forest, KIN_FOREST_BYTES, max_bytes);
+        return;
+    }
+    if (what == KIN_PULL_STARS && matched) {
+        pull_memory(job, m, &job->stars, 1, max_bytes);
+        return;
+    }
+    if (!(what == KIN_PULL_EDGES && matched) && what != KIN_PULL_FEATURES)
+        return;
+    if (worker_task_under_way(job, m->request))
+        return;
+    struct pull_task *t = worker_task_new(job, sizeof *t, pull_run, pull_finish, pull_release);
+    if (!t)
+        return;
+    t->task.request = m->request;
+    t->what = what;
+    t->offset = m->u.pull.offset;
+    t->max_bytes = max_bytes;
+    t->frame = kin_frame_ref(f);
+    worker_task_start(&t->task);
+}
+
+/* ---- labels: which group each row of ours is in ---- */
+
+struct label_task {
+    struct worker_task task;
+    struct kin_keyed *order;
+};
+
+static void label_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct label_task *t = (struct label_task *)work;
+    const struct worker_job *job = t->task.job;
+    uint32_t n = job->rows.count;
+    t->order = kin_reallocarray(NULL, n, sizeof *t->order);
+    struct kin_keyed *tmp = kin_reallocarray(NULL, n, sizeof *tmp);
+    if (!t->order || !tmp) {
+        kin_free(tmp);
+        t->task.status = KIN_E_NOMEM;
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        t->order[i] =
+            (struct kin_keyed){.key = kin_le32(job->labels.p + 4 * (size_t)i), .value = i};
+    if (n)
+        kin_radix_sort(t->order, tmp, n);
+    kin_free(tmp);
+}
+
+static void reply_labels(struct worker_job *job, kin_status status)
+{
+    worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, job->label_parts - 1,
+                      job->label_request, status, "");
+}
+
+static void label_finish(struct worker_task *task)
+{
+    struct label_task *t = (struct label_task *)task;
+    struct worker_job *job = task->job;
+    job->label_state = task->status == KIN_OK ? STEP_DONE : STEP_IDLE;
+    if (task->status == KIN_OK) {
+        kin_free(job->row_order);
+        job->row_order = t->order;
+        t->order = NULL;
+    }
+    reply_labels(job, task->status);
+}
+
+static void label_release(struct worker_task *task)
+{
+    kin_free(((struct label_task *)task)->order);
+}
+
+void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
+{
+    uint32_t part = m->u.labels.part, parts = m->u.labels.parts;
+    if (part > job->label_parts || f->payload.n % 4 || job->label_state == STEP_RUNNING)
+        return;
+    if (part == job->label_parts) {
+        kin_buf_put(&job->labels, f->payload.p, f->payload.n);
+        job->label_parts++;
+    }
+    job->label_request = m->request;
+    if (part + 1 < parts || job->label_state == STEP_DONE) {
+        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, part, m->request,
+                          job->labels.failed ? KIN_E_NOMEM : KIN_OK, "");
+        return;
+    }
+    if (job->labels.failed || job->labels.n != 4 * (size_t)job->rows.count) {
+        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, part, m->request,
+                          job->labels.failed ? KIN_E_NOMEM : KIN_E_PROTO,
+                          "labels do not fit the rows");
+        return;
+    }
+    struct label_task *t = worker_task_new(job, sizeof *t, label_run, label_finish, label_release);
+    if (!t)
+        return;
+    job->label_state = STEP_RUNNING;
+    worker_task_start(&t->task);
+}
+
+/* ---- rows of a range of groups ---- */
+
+struct rows_task {
+    struct worker_task task;
+    uint64_t first, end;
+    struct kin_buf out;
+};
+
+/* The columns of one answer: names met so far, and each batch's columns mapped to them. */
+struct column_map {
+    struct kin_str *names;
+    size_t count, cap;
+    uint16_t **of_batch; /* [durable + 1] */
+    uint64_t batches;
+};
+
+static void column_map_deinit(struct column_map *map)
+{
+    for (uint64_t i = 0; map->of_batch && i <= map->batches; i++)
+        kin_free(map->of_batch[i]);
+    kin_free(map->of_batch);
+    kin_free(map->names);
+}
+
+static bool column_index(struct column_map *map, struct kin_str name, uint16_t *out)
+{
+    size_t i = 0;
+    while (i < map->count && !kin_str_eq(map->names[i], name))
+        i++;
+    if (i == map->count) {
+        if (map->count == map->cap) {
+            size_t cap = map->cap ? 2 * map->cap : 32;
+            struct kin_str *names = kin_reallocarray(map->names, cap, sizeof *names);
+            if (!names || cap > UINT16_MAX)
+                return false;
+            map->names = names;
+            map->cap = cap;
+        }
+        map->names[map->count++] = name;
+    }
+    *out = (uint16_t)i;
+    return true;
+}
+
+static const uint16_t *map_batch(struct column_map *map, uint32_t batch, const uint8_t *section)
+{
+    if (map->of_batch[batch])
+        return map->of_batch[batch];
+    struct kin_batch_rows rows = kin_batch_rows_trusted(section);
+    struct kin_str *names = kin_reallocarray(NULL, rows.column_count, sizeof *names);
+    uint16_t *indices = kin_reallocarray(NULL, rows.column_count, sizeof *indices);
+    bool ok = names && indices;
+    if (ok)
+        kin_batch_rows_columns(&rows, names);
+    for (uint32_t i = 0; ok && i < rows.column_count; i++)
+        ok = column_index(map, names[i], &indices[i]);
+    kin_free(names);
+    if (!ok) {
+        kin_free(indices);
+        return NULL;
+    }
+    map->of_batch[batch] = indices;
+    return indices;
+}
+
+static void copy_row(struct kin_batch_rows_builder *out, const uint8_t *p, uint32_t group,
+                     const uint16_t *columns)
+{
+    struct kin_batch_row row = kin_batch_row_read(p);
+    const uint8_t *at = row.cells;
+    kin_batch_rows_begin_row(out, group, row.updated, row.source, row.id);
+    for (uint32_t i = 0; i < row.cell_count; i++) {
+        uint16_t column;
+        struct kin_str value = kin_batch_cell_next(&at, &column);
+        kin_batch_rows_cell(out, columns[column], value);
+    }
+    kin_batch_rows_end_row(out);
+}
+
+static void rows_run(struct kin_env *env, struct kin_work *work)
+{
+    struct rows_task *t = (struct rows_task *)work;
+    const struct worker_job *job = t->task.job;
+    struct store_view view;
+    struct kin_batch_rows_builder builder = {0};
+    struct column_map map = {.batches = job->durable};
+    kin_status status = store_view_init(&view, env, DB_ROWS, job->durable);
+    map.of_batch = kin_calloc(job->durable + 1, sizeof *map.of_batch);
+    if (status == KIN_OK && !map.of_batch)
+        status = KIN_E_NOMEM;
+    uint32_t low = 0, high = job->rows.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (job->row_order[middle].key < t->first)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; status == KIN_OK && low < job->rows.count && job->row_order[low].key < t->end; low++) {
+        struct record_at at = job->rows.items[job->row_order[low].value];
+        const uint8_t *p = store_view_at(&view, at);
+        const uint16_t *columns = p ? map_batch(&map, at.batch, view.batch[at.batch]) : NULL;
+        if (columns)
+            copy_row(&builder, p, (uint32_t)job->row_order[low].key, columns);
+        else
+            status = p ? KIN_E_NOMEM : view.status;
+    }
+    if (status == KIN_OK) {
+        kin_batch_rows_finish(&builder, map.names, map.count, &t->out);
+        status = t->out.failed ? KIN_E_NOMEM : KIN_OK;
+    }
+    t->task.status = status;
+    kin_buf_deinit(&builder.rows);
+    column_map_deinit(&map);
+    store_view_deinit(&view);
+}
+
+static void rows_finish(struct worker_task *task)
+{
+    struct rows_task *t = (struct rows_task *)task;
+    struct worker_job *job = task->job;
+    if (task->status != KIN_OK) {
+        worker_reply_step(job->worker, job->id, KIN_MSG_ROWS, t->first, task->request, task->status,
+                          kin_status_text(task->status));
+        return;
+    }
+    struct kin_message m = {.type = KIN_MSG_ROWS_GOT};
+    m.u.rows_got.job = job->id;
+    m.u.rows_got.first = t->first;
+    m.u.rows_got.end = t->end;
+    worker_send(job->worker, &m, task->request, &t->out);
+}
+
+static void rows_release(struct worker_task *task)
+{
+    kin_buf_deinit(&((struct rows_task *)task)->out);
+}
+
+void worker_job_on_rows(struct worker_job *job, const struct kin_message *m)
+{
+    if (job->label_state != STEP_DONE || worker_task_under_way(job, m->request))
+        return;
+    struct rows_task *t = worker_task_new(job, sizeof *t, rows_run, rows_finish, rows_release);
+    if (!t)
+        return;
+    t->task.request = m->request;
+    t->first = m->u.rows.first;
+    t->end = m->u.rows.end;
+    worker_task_start(&t->task);
+}
+
+/* ---- vetoes inside components ----
+ * Request payload: u32 components; each: u32 members, u32 edges, u32 stars; the members' features
+ * one after another; edges as u32 a, u32 b, u32 rule (indices of members); stars as u32 rule, u32
+ * count, u32 member... Answer payload, for each component: u32 group[members] (index of a member
+ * that stands for the group), u32 best rule[members] (UINT16_MAX: none). */
+
+struct veto_task {
+    struct worker_task task;
+    uint64_t number, forbidden, refused;
+    struct kin_frame *frame;
+    struct kin_buf out;
+};
+
+struct ordered_member {
+    const uint8_t *rec;
+    uint32_t given; /* place in the request */
+};
+
+static int by_identity(const void *a, const void *b)
+{
+    return kin_features_cmp_identity(((const struct ordered_member *)a)->rec,
+                                     ((const struct ordered_member *)b)->rec);
+}
+
+struct veto_component_buffers {
+    struct ordered_member *order;
+    const uint8_t **members;
+    uint32_t *place; /* given -> place in (source, id) order */
+    struct kin_veto_edge *edges;
+    struct kin_veto_star *stars;
+};
+
+static kin_status read_members(struct kin_cursor *c, uint32_t n, unsigned fields,
+                               struct veto_component_buffers *b)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t bytes = kin_cursor_left(c) >= 4 ? kin_le32(c->p) : 0;
+        const uint8_t *rec = bytes ? kin_cursor_take(c, bytes) : NULL;
+        if (!rec || !kin_features_valid(rec, bytes, fields))
+            return KIN_E_PROTO;
+        b->order[i] = (struct ordered_member){rec, i};
+    }
+    qsort(b->order, n, sizeof *b->order, by_identity);
+    for (uint32_t i = 0; i < n; i++) {
+        b->members[i] = b->order[i].rec;
+        b->place[b->order[i].given] = i;
+    }
+    return KIN_OK;
+}
+
+static kin_status read_links(struct kin_cursor *c, struct kin_arena *arena, uint32_t members,
+                             uint32_t edges, uint32_t stars, struct veto_component_buffers *b)
+{
+    for (uint32_t i = 0; i < edges; i++) {
+        uint32_t x = kin_cursor_u32(c), y = kin_cursor_u32(c), rule = kin_cursor_u32(c);
+        if (c->bad || x >= members || y >= members || x == y || rule >= KIN_RULES_MAX)
+            return KIN_E_PROTO;
+        b->edges[i] = (struct kin_veto_edge){b->place[x], b->place[y], (uint16_t)rule};
+    }
+    for (uint32_t i = 0; i < stars; i++) {
+        uint32_t rule = kin_cursor_u32(c), count = kin_cursor_u32(c);
+        if (c->bad || rule >= KIN_RULES_MAX || count < 2 || count > kin_cursor_left(c) / 4)
+            return KIN_E_PROTO;
+        uint32_t *list = kin_arena_alloc(arena, count * sizeof *list);
+        if (!list)
+            return KIN_E_NOMEM;
+        for (uint32_t k = 0; k < count; k++) {
+            uint32_t x = kin_cursor_u32(c);
+            if (x >= members)
+                return KIN_E_PROTO;
+            list[k] = b->place[x];
+        }
+        b->stars[i] = (struct kin_veto_star){list, count, (uint16_t)rule};
+    }
+    return KIN_OK;
+}
+
+static kin_status veto_component(struct veto_task *t, struct kin_cursor *c,
+                                 struct kin_kernel_scratch *scratch)
+{
+    const struct kin_workflow *workflow = t->task.job->workflow;
+    uint32_t n = kin_cursor_u32(c), edges = kin_cursor_u32(c), stars = kin_cursor_u32(c);
+    size_t left = kin_cursor_left(c);
+    if (c->bad || n == 0 || n > left / KIN_FEATURES_HEAD_BYTES || edges > left / 12 ||
+        stars > left / 16)
+        return KIN_E_PROTO;
+    struct kin_arena arena = {0};
+    struct veto_component_buffers b = {kin_arena_calloc(&arena, n, sizeof *b.order),
+                                       kin_arena_calloc(&arena, n, sizeof *b.members),
+                                       kin_arena_calloc(&arena, n, sizeof *b.place),
+                                       kin_arena_calloc(&arena, edges, sizeof *b.edges),
+                                       kin_arena_calloc(&arena, stars, sizeof *b.stars)};
+    kin_status status =
+        b.order && b.members && b.place && b.edges && b.stars ? KIN_OK : KIN_E_NOMEM;
+    if (status == KIN_OK)
+        status = read_members(c, n, (unsigned)workflow->schema.count, &b);
+    if (status == KIN_OK)
+        status = read_links(c, &arena, n, edges, stars, &b);
+    struct kin_veto_component component = {
+        b.members, n, b.edges, edges, b.stars, stars, workflow->across_sources};
+    struct kin_veto_result result;
+    if (status == KIN_OK)
+        status = kin_veto_cluster(&arena, &component, workflow->never, workflow->never_count,
+                                  scratch, &result);
+    if (status == KIN_OK) {
+        t->forbidden += result.forbidden;
+        t->refused += result.refused;
+        for (uint32_t i = 0; i < n; i++)
+            kin_buf_u32(&t->out, b.order[result.group[b.place[i]]].given);
+        for (uint32_t i = 0; i < n; i++)
+            kin_buf_u32(&t->out, result.best_rule[b.place[i]]);
+    }
+    kin_arena_deinit(&arena);
+    return status;
+}
+
+static void veto_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct veto_task *t = (struct veto_task *)work;
+    struct kin_kernel_scratch *scratch = kin_kernel_scratch_new();
+    struct kin_cursor c = kin_cursor_of(t->frame->payload.p, t->frame->payload.n);
+    uint32_t components = kin_cursor_u32(&c);
+    kin_status status = scratch ? KIN_OK : KIN_E_NOMEM;
+    for (uint32_t i = 0; i < components && status == KIN_OK; i++)
+        status = veto_component(t, &c, scratch);
+    if (status == KIN_OK && (c.bad || kin_cursor_left(&c)))
+        status = KIN_E_PROTO;
+    if (status == KIN_OK && t->out.failed)
+        status = KIN_E_NOMEM;
+    t->task.status = status;
+    kin_kernel_scratch_free(scratch);
+}
+
+static void veto_finish(struct worker_task *task)
+{
+    struct veto_task *t = (struct veto_task *)task;
+    struct worker_job *job = task->job;
+    if (task->status != KIN_OK) {
+        worker_reply_step(job->worker, job->id, KIN_MSG_VETO, t->number, task->request,
+                          task->status, kin_status_text(task->status));
+        return;
+    }
+    struct kin_message m = {.type = KIN_MSG_VETOED};
+    m.u.vetoed.job = job->id;
+    m.u.vetoed.task = t->number;
+    m.u.vetoed.forbidden = t->forbidden;
+    m.u.vetoed.refused = t->refused;
+    worker_send(job->worker, &m, task->request, &t->out);
+}
+
+static void veto_release(struct worker_task *task)
+{
+    struct veto_task *t = (struct veto_task *)task;
+    kin_frame_unref(t->frame);
+    kin_buf_deinit(&t->out);
+}
+
+void worker_job_on_veto(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
+{
+    if (worker_task_under_way(job, m->request))
+        return;
+    struct veto_task *t = worker_task_new(job, sizeof *t, veto_run, veto_finish, veto_release);
+    if (!t)
+        return;
+    t->task.request = m->request;
+    t->number = m->u.veto.task;
+    t->frame = kin_frame_ref(f);
+    worker_task_start(&t->task);
+}
