@@ -86,9 +86,8 @@ void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, s
         block.records = kin_cursor_u32(&at);
         block.refined = kin_cursor_u32(&at);
         block.windowed = kin_cursor_u32(&at);
-        uint32_t n = kin_cursor_u32(&at);
         block.pairs_kept = kin_cursor_u64(&at);
-        struct kin_str text = padded_text(&at, n);
+        struct kin_str text = padded_text(&at, kin_cursor_u32(&at));
         if (!at.bad)
             status = add_block(&report->oversized, &report->oversized_count, block, text);
     }

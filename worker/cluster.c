@@ -75,7 +75,6 @@ static kin_status make_answer(struct worker_job *job, struct kin_env *env, struc
             kin_buf_u32(out, note.count);
             kin_buf_u32(out, note.refined);
             kin_buf_u32(out, note.windowed);
-            kin_buf_u32(out, 0);
             kin_buf_u64(out, note.pairs_kept);
             worker_put_key_text(job, &view, note.key, note.sample, out);
         }

@@ -347,6 +347,22 @@ static int by_values(const void *a, const void *b)
     return c ? c : kin_features_cmp_identity(x->rec, y->rec);
 }
 
+/* The first rule whose star holds both: an edge is named after it, whichever star it was found in. */
+static uint32_t first_star_rule(const struct worker_job *job, const uint8_t *a, const uint8_t *b,
+                                uint32_t found)
+{
+    unsigned n, m, i = 0, j = 0;
+    const uint8_t *x = kin_features_keys(a, &n), *y = kin_features_keys(b, &m);
+    while (i < n && j < m) {
+        uint64_t p = kin_le64(x + 8 * (size_t)i), q = kin_le64(y + 8 * (size_t)j);
+        if (p == q && kin_key_rule_number(p) >= job->workflow->block_key_count)
+            return job->workflow->keys[kin_key_rule_number(p)].match_rule; /* keys ascend by rule */
+        i += p <= q;
+        j += p >= q;
+    }
+    return found; /* the key was cut off by max_keys on one side */
+}
+
 /* One star: members with the same values, in (source, id) order; the smallest is the centre. With
  * pairs: across_sources only members of different sources match, so those of the centre's own
  * source are joined to the first member of another one. */
@@ -363,7 +379,8 @@ static void put_star(struct match_task *t, const struct star_member *m, size_t n
         return;
     for (size_t i = 1; i < n; i++) {
         size_t to = job->workflow->across_sources && i < other ? other : 0;
-        put_edge(t, m[i].local, m[to].local, rule->match_rule | KIN_EDGE_STAR);
+        uint32_t first = first_star_rule(job, m[i].rec, m[to].rec, rule->match_rule);
+        put_edge(t, m[i].local, m[to].local, first | KIN_EDGE_STAR);
     }
     t->star_members += n;
     if (!job->workflow->never_count)

@@ -36,14 +36,18 @@ kin_status kin_err_wrap(struct kin_err *err, kin_status status, const char *form
 {
     if (!err)
         return status;
-    char old[sizeof err->msg];
-    memcpy(old, err->msg, sizeof old);
+    char prefix[sizeof err->msg];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(err->msg, sizeof err->msg, format, args);
+    vsnprintf(prefix, sizeof prefix, format, args);
     va_end(args);
-    if (n >= 0 && (size_t)n < sizeof err->msg)
-        snprintf(err->msg + n, sizeof err->msg - (size_t)n, ": %s", old);
+    /* what does not fit is cut off at the end */
+    size_t n = strlen(prefix), room = sizeof err->msg - 1, old = strlen(err->msg);
+    size_t gap = n + 2 < room ? 2 : 0, keep = old < room - n - gap ? old : room - n - gap;
+    memmove(err->msg + n + gap, err->msg, keep);
+    memcpy(err->msg, prefix, n);
+    memcpy(err->msg + n, ": ", gap);
+    err->msg[n + gap + keep] = '\0';
     err->status = status;
     return status;
 }

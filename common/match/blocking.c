@@ -415,7 +415,7 @@ static __attribute__((noinline)) void
 add_combinations(struct key_set *set, const struct kin_key_rule *rule, const uint8_t *rec)
 {
     struct combinations c;
-    uint64_t hash[KIN_KEY_TERMS_MAX];
+    uint64_t hash[KIN_KEY_TERMS_MAX] = {0};
     combinations_begin(&c, rule, rec);
     while (combinations_next(&c, hash))
         key_set_add(set, key_of(rule, hash));
@@ -429,7 +429,7 @@ size_t kin_blocking_keys(const struct kin_key_rule *rules, size_t rule_count, co
 {
     struct key_set set = {.keys = out, .cap = max < KIN_KEYS_MAX ? max : KIN_KEYS_MAX};
     for (size_t r = 0; r < rule_count; r++) {
-        uint64_t hash[KIN_KEY_TERMS_MAX];
+        uint64_t hash[KIN_KEY_TERMS_MAX] = {0};
         switch (one_combination(&rules[r], rec, hash)) {
         case YIELD_NONE:
             break;
@@ -481,7 +481,7 @@ static __attribute__((noinline)) bool find_combination(const struct kin_key_rule
 bool kin_blocking_key_values(const struct kin_key_rule *rule, const uint8_t *rec, uint64_t key,
                              struct kin_buf *out)
 {
-    uint64_t hash[KIN_KEY_TERMS_MAX];
+    uint64_t hash[KIN_KEY_TERMS_MAX] = {0};
     switch (one_combination(rule, rec, hash)) {
     case YIELD_NONE:
         return false;

@@ -12,6 +12,7 @@ struct parser {
     const struct kin_schema *schema;
     unsigned nodes;
     unsigned depth;
+    kin_status status; /* of a parse of operators that gave NULL */
 };
 
 /* ---- terms ---- */
@@ -30,7 +31,7 @@ static unsigned comparable_types(enum kin_type type)
 static kin_status parse_fields(struct parser *p, const struct kin_term_spec *spec,
                                struct kin_term *term)
 {
-    uint16_t fields[KIN_FIELDS_MAX];
+    uint16_t fields[KIN_FIELDS_MAX] = {0};
     unsigned most = spec->args == KIN_ARGS_TWO_FIELDS ? 2 : KIN_FIELDS_MAX;
     unsigned types = spec->types, count = 0;
     bool more = true;
@@ -136,6 +137,7 @@ static enum kin_unit take_unit(struct parser *p)
 
 static double within_limit(const struct kin_term *term)
 {
+    uint64_t days; /* of a year 365.25, in quarters; half a day counts up */
     switch (term->unit) {
     case KIN_UNIT_PERCENT:
         return kin_decimal_value(term->amount, 2);
@@ -143,8 +145,9 @@ static double within_limit(const struct kin_term *term)
         return kin_decimal_value(term->amount, 3);
     case KIN_UNIT_WEEK:
         return 7 * kin_decimal_value(term->amount, 0);
-    case KIN_UNIT_YEAR: /* of 365.25 days; half a day counts up */
-        return (double)((term->amount.digits * 1461 + 2) / 4);
+    case KIN_UNIT_YEAR:
+        days = (term->amount.digits * 1461 + 2) / 4;
+        return (double)days;
     case KIN_UNIT_NONE:
     case KIN_UNIT_DAY:
     case KIN_UNIT_KM:
@@ -294,98 +297,108 @@ static kin_status fail_not_a_term(struct parser *p, struct kin_str word)
                         word.p, known);
 }
 
-/* ---- operators ---- */
+/* ---- operators: NULL is a failure, and p->status says which ---- */
 
-static kin_status new_node(struct parser *p, enum kin_node kind, struct kin_condition **out)
+static struct kin_condition *new_node(struct parser *p, enum kin_node kind)
 {
-    if (p->nodes == KIN_RULE_NODES_MAX)
-        return kin_lex_fail(&p->lex, KIN_E_LIMIT, p->lex.at,
-                            "a condition has at most %d terms and operators", KIN_RULE_NODES_MAX);
+    if (p->nodes == KIN_RULE_NODES_MAX) {
+        p->status =
+            kin_lex_fail(&p->lex, KIN_E_LIMIT, p->lex.at,
+                         "a condition has at most %d terms and operators", KIN_RULE_NODES_MAX);
+        return NULL;
+    }
     struct kin_condition *node = kin_arena_calloc(p->arena, 1, sizeof *node);
-    if (!node)
-        return out_of_memory(p);
+    if (!node) {
+        p->status = out_of_memory(p);
+        return NULL;
+    }
     p->nodes++;
     node->kind = kind;
-    *out = node;
-    return KIN_OK;
+    return node;
 }
 
-static kin_status enter(struct parser *p, size_t at)
+static bool enter(struct parser *p)
 {
-    if (p->depth == KIN_RULE_DEPTH_MAX)
-        return kin_lex_fail(&p->lex, KIN_E_LIMIT, at,
-                            "parentheses and NOT go at most %d deep inside one another",
-                            KIN_RULE_DEPTH_MAX);
+    if (p->depth == KIN_RULE_DEPTH_MAX) {
+        p->status = kin_lex_fail(&p->lex, KIN_E_LIMIT, p->lex.at,
+                                 "parentheses and NOT go at most %d deep inside one another",
+                                 KIN_RULE_DEPTH_MAX);
+        return false;
+    }
     p->depth++;
-    return KIN_OK;
+    return true;
 }
 
-static kin_status parse_list(struct parser *p, enum kin_node kind, struct kin_condition **out);
+static struct kin_condition *parse_list(struct parser *p, enum kin_node kind);
+static struct kin_condition *parse_operand(struct parser *p);
 
-static kin_status parse_not(struct parser *p, struct kin_condition **out)
+static struct kin_condition *parse_not(struct parser *p)
+{
+    struct kin_condition *node = enter(p) ? new_node(p, KIN_NODE_NOT) : NULL;
+    if (!node)
+        return NULL;
+    kin_lex_take_word(&p->lex);
+    node->child = parse_operand(p);
+    p->depth--;
+    return node->child ? node : NULL;
+}
+
+static struct kin_condition *parse_parentheses(struct parser *p)
+{
+    if (!enter(p))
+        return NULL;
+    kin_lex_take(&p->lex, '(');
+    struct kin_condition *inside = parse_list(p, KIN_NODE_OR);
+    if (!inside)
+        return NULL;
+    p->depth--;
+    p->status = kin_lex_expect(&p->lex, ')', "AND, OR or \")\"");
+    return p->status ? NULL : inside;
+}
+
+static struct kin_condition *parse_operand(struct parser *p)
 {
     struct kin_str word = kin_lex_peek_word(&p->lex);
-    size_t at = p->lex.at;
-    kin_status status;
-    if (kin_word_is(word, "NOT")) {
-        struct kin_condition *node;
-        status = enter(p, at);
-        if (!status)
-            status = new_node(p, KIN_NODE_NOT, &node);
-        kin_lex_take_word(&p->lex);
-        if (!status)
-            status = parse_not(p, &node->child);
-        if (status)
-            return status;
-        p->depth--;
-        *out = node;
-        return KIN_OK;
-    }
-    if (kin_lex_take(&p->lex, '(')) {
-        status = enter(p, at);
-        if (!status)
-            status = parse_list(p, KIN_NODE_OR, out);
-        if (!status)
-            status = kin_lex_expect(&p->lex, ')', "AND, OR or \")\"");
-        p->depth--;
-        return status;
-    }
+    if (kin_word_is(word, "NOT"))
+        return parse_not(p);
+    if (p->lex.at < p->lex.text.n && p->lex.text.p[p->lex.at] == '(')
+        return parse_parentheses(p);
     for (unsigned fn = 0; fn < KIN_TERM_COUNT; fn++) {
         if (!kin_word_is(word, kin_term_specs[fn].name))
             continue;
-        status = new_node(p, KIN_NODE_TERM, out);
+        struct kin_condition *node = new_node(p, KIN_NODE_TERM);
+        if (!node)
+            return NULL;
         kin_lex_take_word(&p->lex);
-        return status ? status : parse_term(p, (enum kin_term_fn)fn, &(*out)->term);
+        p->status = parse_term(p, (enum kin_term_fn)fn, &node->term);
+        return p->status ? NULL : node;
     }
-    return fail_not_a_term(p, word);
+    p->status = fail_not_a_term(p, word);
+    return NULL;
 }
 
 /* Operands joined by AND, or by OR; a single one stands for itself. Operands that are lists of the
  * same kind, from parentheses, are spliced in. */
-static kin_status parse_list(struct parser *p, enum kin_node kind, struct kin_condition **out)
+static struct kin_condition *parse_list(struct parser *p, enum kin_node kind)
 {
-    struct kin_condition *first = NULL, **end = &first;
-    struct kin_condition *operand;
+    struct kin_condition *first = NULL, **end = &first, *operand;
     unsigned operands = 0;
     const char *word = kind == KIN_NODE_AND ? "AND" : "OR";
     do {
-        kin_status status =
-            kind == KIN_NODE_OR ? parse_list(p, KIN_NODE_AND, &operand) : parse_not(p, &operand);
-        if (status)
-            return status;
+        operand = kind == KIN_NODE_OR ? parse_list(p, KIN_NODE_AND) : parse_operand(p);
+        if (!operand)
+            return NULL;
         *end = operand->kind == kind ? operand->child : operand;
         while (*end)
             end = &(*end)->next;
         operands++;
     } while (kin_word_is(kin_lex_peek_word(&p->lex), word) && kin_lex_take_word(&p->lex).n);
-    if (operands == 1) {
-        *out = operand;
-        return KIN_OK;
-    }
-    kin_status status = new_node(p, kind, out);
-    if (!status)
-        (*out)->child = first;
-    return status;
+    if (operands == 1)
+        return operand;
+    struct kin_condition *node = new_node(p, kind);
+    if (node)
+        node->child = first;
+    return node;
 }
 
 kin_status kin_condition_parse(struct kin_arena *arena, const struct kin_schema *schema,
@@ -398,10 +411,9 @@ kin_status kin_condition_parse(struct kin_arena *arena, const struct kin_schema 
         return kin_lex_fail(&p.lex, KIN_E_LIMIT, KIN_RULE_TEXT_MAX,
                             "a condition has at most %d bytes, found %zu", KIN_RULE_TEXT_MAX,
                             text.n);
-    struct kin_condition *condition;
-    kin_status status = parse_list(&p, KIN_NODE_OR, &condition);
-    if (status)
-        return status;
+    struct kin_condition *condition = parse_list(&p, KIN_NODE_OR);
+    if (!condition)
+        return p.status;
     if (!kin_lex_end(&p.lex)) {
         char found[KIN_LEX_FOUND_BYTES];
         return kin_lex_fail(&p.lex, KIN_E_SYNTAX, p.lex.at, "expected AND, OR or the end, found %s",

@@ -37,7 +37,8 @@ size_t kin_kernel_letters(struct kin_str s, char *out, size_t cap, bool keep_bla
             if (keep_blanks)
                 out[n++] = ' ';
         } else if (c >= 0xc3 && c <= 0xc5 && i + 1 < s.n && ((uint8_t)s.p[i + 1] & 0xc0) == 0x80) {
-            const char *base = &base_letters[2 * ((c - 0xc3) * 64 + ((uint8_t)s.p[++i] & 0x3f))];
+            size_t number = (size_t)(c - 0xc3) << 6 | ((uint8_t)s.p[++i] & 0x3f);
+            const char *base = &base_letters[2 * number];
             if (base[0] != ' ')
                 out[n++] = known_letter(base[0], keep_blanks);
             if (base[1] != ' ' && n < cap)

@@ -175,7 +175,8 @@ static bool all_latin1(const uint32_t *p, unsigned n)
 bool kin_kernel_narrow(struct kin_kernel_scratch *s, const struct kin_pair *p,
                        struct kin_kernel_bytes out[2])
 {
-    if (p->a.n > UTF8_BYTES_MAX * KIN_KERNEL_WORD || p->b.n > UTF8_BYTES_MAX * KIN_KERNEL_WORD)
+    const size_t most = (size_t)UTF8_BYTES_MAX * KIN_KERNEL_WORD;
+    if (p->a.n > most || p->b.n > most)
         return false;
     unsigned la = kin_kernel_code_points(s, p, 0);
     unsigned lb = kin_kernel_code_points(s, p, 1);

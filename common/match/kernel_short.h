@@ -156,7 +156,7 @@ SHORT_INLINE enum width width_of(unsigned la)
 }
 
 /* ---- Jaro ----
- * Bit-parallel matching as in rapidfuzz: for each character of b in turn, the lowest position of a
+ * Bit-parallel matching: for each character of b in turn, the lowest position of a
  * that is in the window, holds that character and is not used yet. That is the textbook's greedy
  * choice. Matching from a to b instead gives the same pairs: for one character, both directions
  * walk its positions in a and b like a merge, so that the longer string can always be a. */

@@ -307,7 +307,7 @@ kin_status kin_rule_stars(struct kin_arena *arena, const struct kin_schema *sche
                           struct kin_err *err)
 {
     struct literals literals;
-    struct normal_form form;
+    struct normal_form form = {.count = 0};
     if (!is_exact_only(rule->condition)) {
         *is_star = false;
         return KIN_OK;
@@ -372,7 +372,7 @@ kin_status kin_rule_derive_keys(struct kin_arena *arena, const struct kin_schema
                                 size_t *key_count, struct kin_err *err)
 {
     struct literals literals;
-    struct normal_form form;
+    struct normal_form form = {.count = 0};
     kin_status status = normal_form(rule, &literals, &form, err);
     size_t count = *key_count;
     for (size_t i = 0; !status && i < form.count; i++) {

@@ -249,7 +249,7 @@ double kin_decimal_value(struct kin_decimal d, unsigned tenfolds)
 kin_status kin_lex_whole(struct kin_lex *lex, const char *expected, struct kin_lex_range range,
                          uint16_t *out)
 {
-    struct kin_decimal d;
+    struct kin_decimal d = {0};
     kin_lex_end(lex);
     size_t at = lex->at;
     kin_status status = kin_lex_decimal(lex, expected, &d);

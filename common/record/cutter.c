@@ -312,16 +312,22 @@ kin_status kin_cutter_next(struct kin_cutter *c, struct kin_chunk *chunk, struct
     if (cut)
         return give(c, cut, chunk, err);
 
+    /* by doubling, so that a file of such records is not moved about in memory over and over; what
+     * is found does not depend on the steps */
     size_t full = c->options.max_record_bytes + 2;
     size_t window = aim > full ? aim : full;
-    status = fill(c, window, err);
-    if (status)
-        return status;
-    p = held(c, &n);
-    bool at_end = c->ended && n <= window;
-    cut = first_end(c, p, n < window ? n : window, at_end);
-    if (cut)
-        return give(c, cut, chunk, err);
+    for (size_t want = 2 * aim;; want *= 2) {
+        status = fill(c, want < window ? want : window, err);
+        if (status)
+            return status;
+        p = held(c, &n);
+        bool at_end = c->ended && n <= window;
+        cut = first_end(c, p, n < window ? n : window, at_end);
+        if (cut)
+            return give(c, cut, chunk, err);
+        if (n >= window)
+            break;
+    }
     status = give(c, full, chunk, err); /* more than a good record has */
     if (!status)
         c->skipping = true;

@@ -15,7 +15,7 @@ enum kin_norm kin_norm_address(struct kin_norm_scratch *s, struct kin_folded tex
                                struct kin_norm_value *out)
 {
     size_t n = 0, at = 0;
-    bool single = false; /* the last word written is one letter, and nothing was joined to it */
+    bool single = false; /* the last word is one character; joined ones end in e, w or o */
     while (at < text.n) {
         const char *blank = memchr(text.p + at, ' ', text.n - at);
         size_t end = blank ? (size_t)(blank - text.p) : text.n;
@@ -27,7 +27,7 @@ enum kin_norm kin_norm_address(struct kin_norm_scratch *s, struct kin_folded tex
             s->out[n++] = ' ';
         memcpy(s->out + n, word.p, word.n);
         n += word.n;
-        single = word.n == 1 && !join;
+        single = word.n == 1;
         at = end + 1;
     }
     if (n == 0) { /* one word beyond the limit: it is cut already */

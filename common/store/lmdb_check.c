@@ -64,9 +64,10 @@ struct check {
     const struct tree *tree; /* the one that is being walked */
     bool is_free_list, is_main;
     uint64_t entries;
-    uint8_t key[KIN_STORE_KEY_MAX]; /* the last key or separator that was passed */
+    const uint8_t *key; /* the last key or separator that was passed, in a page or in `kept` */
     size_t key_bytes;
-    bool key_set, key_taken; /* taken: the next one must be greater, not just no less */
+    bool key_taken; /* the next one must be greater, not just no less */
+    uint8_t kept[KIN_STORE_KEY_MAX];
     struct tree subs[KIN_DBS_MAX];
     size_t sub_count;
 };
@@ -194,9 +195,10 @@ static kin_status load_page(struct check *c, uint64_t number, uint8_t *page, boo
 
 static int compare(const struct check *c, const uint8_t *key, size_t n)
 {
-    if (!c->is_free_list)
-        return kin_str_cmp((struct kin_str){(const char *)c->key, c->key_bytes},
-                           (struct kin_str){(const char *)key, n});
+    if (!c->is_free_list) {
+        int order = memcmp(c->key, key, c->key_bytes < n ? c->key_bytes : n);
+        return order ? order : c->key_bytes < n ? -1 : c->key_bytes > n;
+    }
     uint64_t a = kin_le64(c->key);
     uint64_t b = kin_le64(key);
     return a < b ? -1 : a > b;
@@ -208,16 +210,22 @@ static kin_status pass_key(struct check *c, uint64_t number, const uint8_t *node
     const uint8_t *key = node + NODE_HEADER;
     if (n == 0 || n > KIN_STORE_KEY_MAX || (c->is_free_list && n != sizeof(uint64_t)))
         return bad(c, number, "has a key of a wrong size");
-    if (c->key_set) {
+    if (c->key) {
         int order = compare(c, key, n);
         if (order > 0 || (order == 0 && c->key_taken))
             return bad(c, number, "has keys out of order");
     }
-    memcpy(c->key, key, n);
+    c->key = key;
     c->key_bytes = n;
-    c->key_set = true;
     c->key_taken = taken;
     return KIN_OK;
+}
+
+/* The page that holds the last key is about to make room for another. */
+static void keep_key(struct check *c)
+{
+    memcpy(c->kept, c->key, c->key_bytes);
+    c->key = c->kept;
 }
 
 /* ---- values ---- */
@@ -334,6 +342,8 @@ static kin_status walk(struct check *c, uint64_t number, unsigned level)
         if (!st)
             st = walk(c, kin_le32(page + at) | (uint64_t)kin_le16(page + at + 4) << 32, level + 1);
     }
+    if (!st && leaf)
+        keep_key(c);
     return st;
 }
 
@@ -341,7 +351,7 @@ static kin_status check_tree(struct check *c, const struct tree *tree)
 {
     c->tree = tree;
     c->entries = 0;
-    c->key_set = false;
+    c->key = NULL;
     if (tree->depth > DEPTH_MAX || (tree->depth == 0) != (tree->root == NO_PAGE) ||
         tree->flags != (c->is_free_list ? INTEGER_KEYS : 0))
         return bad(c, tree->root, "is a root that makes no sense");

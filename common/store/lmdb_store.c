@@ -276,7 +276,7 @@ static void apply(struct kin_store *store, struct kin_store_op *list)
     for (struct kin_store_op *op = list; op; op = op->impl_next)
         op->impl_status = op_valid(s, op) ? KIN_OK : KIN_E_INVAL;
     int rc = apply_range(s, list, NULL);
-    if (!rc)
+    if (!rc || !list)
         return;
     if (!list->impl_next) {
         list->impl_status = list->impl_status ? list->impl_status : kin_lmdb_status(rc);

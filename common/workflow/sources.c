@@ -84,8 +84,8 @@ KIN_CHECK_ROW(kin_check_source_columns)
     if (!kin_check_is_map(c, v, key->type))
         return;
     size_t fields = c->w->schema.count;
-    struct kin_workflow_columns *columns = NULL;
-    if (fields && !(columns = kin_check_alloc(c, fields, sizeof *columns)))
+    struct kin_workflow_columns *columns = kin_check_alloc(c, fields, sizeof *columns);
+    if (!columns)
         return;
     for (size_t f = 0; f < fields; f++) /* not given here: see kin_check_finish_sources */
         columns[f].count = SIZE_MAX;

@@ -515,28 +515,37 @@ static void lay(const struct kin_yaml *y, const struct kin_yaml_node *piece, siz
     }
 }
 
+/* The item after the pieces that close the parentheses which `item` leaves open, *last being the
+ * last of them; NULL with *last unset: there are no such pieces. */
+static struct kin_yaml_node *rest_of(struct kin_yaml_node *item, const struct kin_yaml_node **last)
+{
+    long open = is_plain(item) ? parentheses(item->value) : 0;
+    if (open <= 0)
+        return NULL;
+    for (struct kin_yaml_node *v = item->next; v; v = v->next) {
+        const struct kin_yaml_node *piece = piece_of(v);
+        if (!piece || piece->end - item->at > KIN_RULE_TEXT_MAX)
+            return NULL;
+        open += parentheses(piece->value);
+        if (open <= 0) {
+            *last = open == 0 ? piece : NULL;
+            return v->next;
+        }
+    }
+    return NULL; /* a mistake that the term's own parser explains better */
+}
+
 kin_status kin_yaml_join(struct kin_yaml *y, struct kin_yaml_node *all)
 {
     if (!all->flow)
         return KIN_OK;
     size_t index = 0;
     for (struct kin_yaml_node *item = all->first; item; item = item->next) {
+        const struct kin_yaml_node *last = NULL;
+        struct kin_yaml_node *rest = rest_of(item, &last);
         item->index = index++;
-        long open = is_plain(item) ? parentheses(item->value) : 0;
-        const struct kin_yaml_node *last = NULL; /* the piece that closes the parentheses */
-        struct kin_yaml_node *rest = item->next;
-        size_t cut = 0;
-        for (; open > 0 && rest; rest = rest->next) {
-            last = piece_of(rest);
-            if (!last || last->end - item->at > KIN_RULE_TEXT_MAX) {
-                last = NULL;
-                break;
-            }
-            open += parentheses(last->value);
-            cut++;
-        }
-        if (open != 0 || !last)
-            continue; /* a mistake that the term's own parser explains better */
+        if (!last)
+            continue;
 
         size_t n = last->end - item->at;
         char *text = kin_arena_alloc(&y->arena, n + 1);
@@ -545,17 +554,20 @@ kin_status kin_yaml_join(struct kin_yaml *y, struct kin_yaml_node *all)
         memset(text, ' ', n);
         text[n] = '\0';
         lay(y, item, item->at, text);
-        size_t comma = item->end;
+        size_t comma = item->end - item->at;
         for (const struct kin_yaml_node *v = item->next; v != rest; v = v->next) {
-            text[comma - item->at] = ',';
-            lay(y, piece_of(v), item->at, text);
-            comma = piece_of(v)->end;
+            const struct kin_yaml_node *piece = piece_of(v);
+            if (!piece)
+                break; /* never: rest_of has seen to it */
+            text[comma] = ',';
+            lay(y, piece, item->at, text);
+            comma = piece->end - item->at;
+            all->count--;
         }
         item->value = (struct kin_str){text, n};
         item->style = KIN_YAML_JOINED;
         item->end = item->at + n;
         item->next = rest;
-        all->count -= cut;
     }
     return KIN_OK;
 }

@@ -195,6 +195,13 @@ static void snapshot_on_the_loop(void *arg)
     snapshot_kept(p->life->env, p);
 }
 
+static void list_on_the_loop(void *arg)
+{
+    struct probe *p = arg;
+    struct kin_source_list list;
+    p->last_status = p->life->env->ops->source_list(p->life->env, "in/*", &list, NULL);
+}
+
 static void call_for_another_node(void *arg)
 {
     struct probe *p = arg;
@@ -230,6 +237,7 @@ static void breaches_of_the_contract_are_caught(void **state)
     assert_true(is_caught(keep_a_snapshot));
     assert_true(is_caught(make_two_outputs));
     assert_true(is_caught(snapshot_on_the_loop));
+    assert_true(is_caught(list_on_the_loop));
     assert_true(is_caught(call_for_another_node));
 }
 

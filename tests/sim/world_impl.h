@@ -16,14 +16,26 @@ bool kin_world_chance(struct kin_world_stream *s, unsigned per_million);
 
 /* ---- events ---- */
 
-#define KIN_WORLD_KINDS(X)                                                     \
-    X(BOOT)                                                                    \
-    X(FRAME)                                                                   \
-    X(TIMER)                                                                   \
-    X(TASK)                                                                    \
-    X(TASK_DONE)                                                               \
-    X(COMMIT) X(BATCH_DONE) X(CHAOS) X(UNCUT) /* what only the trace knows: */ \
-        X(SENT) X(LOST) X(LOG) X(CRASHED) X(STOPPED) X(PAUSED) X(PUBLISHED) X(CALL) X(APPLIED)
+/* the last nine, from SENT on, are never queued: only the trace knows them */
+#define KIN_WORLD_KINDS(X) \
+    X(BOOT)                \
+    X(FRAME)               \
+    X(TIMER)               \
+    X(TASK)                \
+    X(TASK_DONE)           \
+    X(COMMIT)              \
+    X(BATCH_DONE)          \
+    X(CHAOS)               \
+    X(UNCUT)               \
+    X(SENT)                \
+    X(LOST)                \
+    X(LOG)                 \
+    X(CRASHED)             \
+    X(STOPPED)             \
+    X(PAUSED)              \
+    X(PUBLISHED)           \
+    X(CALL)                \
+    X(APPLIED)
 
 enum kin_world_kind {
 #define KIN_WORLD_ENUM(name) WORLD_##name,

@@ -60,6 +60,9 @@ void kin_world_send(struct kin_env *env, kin_node_id to, struct kin_frame *frame
     sim->stats.sent++;
     link->sent++;
     kin_world_note(sim, WORLD_SENT, env->self, to, hash);
+    if (sim->options.trace)
+        fprintf(sim->options.trace, "%26s type %u, %zu and %zu bytes\n", "", frame->type,
+                frame->body.n, frame->payload.n);
     if (is_lost(node, to, link)) {
         sim->stats.lost++;
         kin_world_note(sim, WORLD_LOST, to, env->self, hash);

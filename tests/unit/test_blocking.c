@@ -272,7 +272,7 @@ static void combinations_are_bounded_and_counted(void **state)
     static char grams[2][6001];
     for (unsigned i = 0; i < 3000; i++) {
         for (unsigned v = 0; v < 2; v++)
-            snprintf(grams[v] + 2 * i, 3, "%c%c", '!' + (int)((i + v * 3000) % 90),
+            snprintf(grams[v] + 2 * (size_t)i, 3, "%c%c", '!' + (int)((i + v * 3000) % 90),
                      '!' + (int)((i + v * 3000) / 90));
     }
     kin_features_value(&b, grams[0], 6000, true);

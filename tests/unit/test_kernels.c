@@ -332,10 +332,10 @@ static void all_tiny_strings_equal_the_reference(void **state)
     char text[31][5] = {{0}};
     int n = 1;
     for (int i = 0; n < 31; i++) {
-        for (char letter = 'a'; letter <= 'b'; letter++) {
+        for (int letter = 'a'; letter <= 'b'; letter++) {
             size_t length = strlen(text[i]);
             memcpy(text[n], text[i], length);
-            text[n++][length] = letter;
+            text[n++][length] = (char)letter;
         }
     }
     for (int i = 0; i < n; i++) {

@@ -198,6 +198,51 @@ static void empty_cells_and_blank_lines_are_left_out(void **state)
     EXPECT_ROWS("a\n\n  \n\n", "3 raw[  ] a= [  ]\n");
 }
 
+static void rows_of_every_length(void **state)
+{
+    (void)state;
+    static const char *const ends[] = {"", "\n", "\r\n", "\n\n"};
+    for (size_t length = 1; length < 300; length++) {
+        for (size_t e = 0; e < 4; e++) {
+            struct kin_buf text = {0};
+            struct kin_buf want = {0};
+            struct kin_buf row = {0};
+            for (size_t i = 0; i < length; i++)
+                kin_buf_putc(&row, i % 7 == 3 ? '\t' : (char)('a' + i % 26));
+            kin_buf_printf(&text, "a,b\n%.*s,%.*s,%s%.*s,%s", (int)length, (const char *)row.p,
+                           (int)length, (const char *)row.p, e ? ends[e] : "\n", (int)length,
+                           (const char *)row.p, ends[e]);
+            kin_buf_printf(&want, "2 raw[%.*s,%.*s,] bad[expected 2 cells, found 3] field[]\n",
+                           (int)length, (const char *)row.p, (int)length, (const char *)row.p);
+            kin_buf_printf(&want, "%d raw[%.*s,] a= [%.*s]\n", e == 3 ? 4 : 3, (int)length,
+                           (const char *)row.p, (int)length, (const char *)row.p);
+            expect_rows((struct kin_str){(const char *)text.p, text.n},
+                        (struct kin_str){(const char *)want.p, want.n});
+            kin_buf_deinit(&row);
+            kin_buf_deinit(&want);
+            kin_buf_deinit(&text);
+        }
+    }
+}
+
+static void blank_lines_are_counted(void **state)
+{
+    (void)state;
+    struct kin_buf text = {0};
+    kin_buf_puts(&text, "a\n");
+    for (int i = 0; i < 9999; i++)
+        kin_buf_puts(&text, "\n");
+    kin_buf_puts(&text, "1\n");
+    expect_rows((struct kin_str){(const char *)text.p, text.n}, KIN_STR("10001 raw[1] a= [1]\n"));
+    struct kin_reader_options options = help_options(KIN_FORMAT_CSV, 10000);
+    struct help_source source = help_source_of(text.p, text.n);
+    struct kin_buf out = {0};
+    assert_int_equal(help_dump(&options, source, &out, NULL, NULL), KIN_OK);
+    assert_same(&out, KIN_STR("10001 raw[1] a= [1]\n"));
+    kin_buf_deinit(&out);
+    kin_buf_deinit(&text);
+}
+
 static void quoted_cells(void **state)
 {
     (void)state;
@@ -818,6 +863,8 @@ int main(void)
         cmocka_unit_test(options_out_of_range_are_refused),
         cmocka_unit_test(plain_rows),
         cmocka_unit_test(empty_cells_and_blank_lines_are_left_out),
+        cmocka_unit_test(rows_of_every_length),
+        cmocka_unit_test(blank_lines_are_counted),
         cmocka_unit_test(quoted_cells),
         cmocka_unit_test(ragged_rows_are_bad),
         cmocka_unit_test(bad_bytes_name_their_column),

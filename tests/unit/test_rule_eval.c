@@ -278,7 +278,7 @@ static void equal_hashes_of_different_bytes_are_not_equal(void **state)
     static const char *const a[FIXTURE_FIELDS] = {[NOTES] = "first"};
     static const char *const b[FIXTURE_FIELDS] = {[NOTES] = "other"};
     uint8_t *x = fixture_record(a), *y = fixture_record(b);
-    const uint8_t *at_x, *at_y;
+    const uint8_t *at_x = x, *at_y = y;
     kin_features_values(x, NOTES, &at_x);
     kin_features_values(y, NOTES, &at_y);
     memcpy(y + (at_y - y), at_x, 8); /* the hash */

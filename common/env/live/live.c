@@ -368,30 +368,39 @@ static void node_free(struct kin_live_node *node)
     kin_free(node);
 }
 
+/* Does not take the store over: the caller does. */
+static kin_status node_new(struct kin_live *live, kin_node_id id, struct kin_live_node **out,
+                           struct kin_err *err)
+{
+    if (id >= KIN_NODES_MAX)
+        return kin_err_set(err, KIN_E_INVAL, "node %u: ids end at %d", id, KIN_NODES_MAX - 1);
+    if (live->nodes[id])
+        return kin_err_set(err, KIN_E_EXISTS, "node %u is there already", id);
+    struct kin_live_node *node = kin_calloc(1, sizeof *node);
+    if (!node)
+        return kin_err_set(err, KIN_E_NOMEM, "no memory for node %u", id);
+    node->env = (struct kin_env){&node->ops, id};
+    node->live = live;
+    pthread_mutex_init(&node->lock, NULL);
+    pthread_cond_init(&node->wake, NULL);
+    *out = node;
+    return KIN_OK;
+}
+
 kin_status kin_live_add(struct kin_live *live, kin_node_id id, struct kin_store *store,
                         const struct kin_node_ops *ops, void *args, struct kin_err *err)
 {
-    kin_status st = KIN_OK;
     struct kin_live_node *node = NULL;
-    if (id >= KIN_NODES_MAX)
-        st = kin_err_set(err, KIN_E_INVAL, "node %u: ids end at %d", id, KIN_NODES_MAX - 1);
-    else if (live->nodes[id])
-        st = kin_err_set(err, KIN_E_EXISTS, "node %u is there already", id);
-    else if (!(node = kin_calloc(1, sizeof *node)))
-        st = kin_err_set(err, KIN_E_NOMEM, "no memory for node %u", id);
-    if (st) {
+    kin_status st = node_new(live, id, &node, err);
+    if (!node) {
         if (store)
             store->ops->close(store);
         return st;
     }
     node->ops = node_ops_for(store);
-    node->env = (struct kin_env){&node->ops, id};
-    node->live = live;
     node->core_ops = ops;
     node->args = args;
     node->store = store;
-    pthread_mutex_init(&node->lock, NULL);
-    pthread_cond_init(&node->wake, NULL);
     st = store ? kin_live_store_start(node, err) : KIN_OK;
     if (st) {
         node_free(node);

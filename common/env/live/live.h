@@ -18,27 +18,34 @@ struct kin_live_options {
 kin_status kin_live_new(const struct kin_live_options *options, struct kin_live **out,
                         struct kin_err *err) KIN_MUST_CHECK;
 
-/* Adds a node and boots its core at the start of kin_live_run. Consumes store, also on error
- * (closed when the node stops). ops and args are borrowed. */
+/* Adds a node and boots its core at the start of kin_live_run, in the order of adding. Consumes
+ * store, also on error (closed when the node stops); NULL: the node has none, its store ops fail
+ * with KIN_E_INVAL. ops and args are borrowed. KIN_E_EXISTS, KIN_E_INVAL, KIN_E_NOMEM. */
 kin_status kin_live_add(struct kin_live *live, kin_node_id id, struct kin_store *store,
                         const struct kin_node_ops *ops, void *args,
                         struct kin_err *err) KIN_MUST_CHECK;
 
 /* Runs the loop until kin_live_stop, then drains: no new callbacks but those of works and store ops
- * under way, then each core's stop, then the stores are closed. */
+ * under way, then each core's stop, then the stores are closed. What a core submits during the
+ * drain is forgotten, as in a crash; source handles and outputs that a core left open are released,
+ * the outputs as by out_abort. A core that fails to boot is logged ("node.boot") and ends the run.
+ * Once in the life of a world. */
 void kin_live_run(struct kin_live *live);
 
 /* Ends kin_live_run. Any thread, also a core's callback. */
 void kin_live_stop(struct kin_live *live);
 
-/* Calls fn(arg) on the loop soon. Any thread. KIN_E_NOMEM leaves nothing queued. */
+/* Calls fn(arg) on the loop soon; never, once kin_live_stop was called. Any thread. KIN_E_NOMEM
+ * leaves nothing queued. */
 kin_status kin_live_post(struct kin_live *live, void (*fn)(void *arg), void *arg) KIN_MUST_CHECK;
 
-/* SIGINT and SIGTERM call fn(arg, signal) on the loop instead of ending the process. */
+/* SIGINT and SIGTERM call fn(arg, signal) on the loop instead of ending the process, also during
+ * the drain. Once: KIN_E_EXISTS. */
 kin_status kin_live_on_signal(struct kin_live *live, void (*fn)(void *arg, int signal),
                               void *arg) KIN_MUST_CHECK;
 
-/* A repeating timer for the front end (progress display); interval_ms > 0; one per world. */
+/* A repeating timer for the front end (progress display); interval_ms > 0; one per world:
+ * KIN_E_EXISTS. */
 kin_status kin_live_every(struct kin_live *live, uint64_t interval_ms, void (*fn)(void *arg),
                           void *arg) KIN_MUST_CHECK;
 

@@ -1,0 +1,47 @@
+/* Two strings, parted by the first line feed: every similarity kernel against its reference, on
+ * every instruction set; the phonetic codes must be well-formed. */
+#include <stdio.h>
+
+#include "tests/unit/kernels_check.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { STRING_MAX = 300 /* the reference is quadratic */ };
+
+static void require(bool holds, const char *what)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "kernel disagrees with its reference: %s\n", what);
+    abort();
+}
+
+static void check_codes(struct kin_str s)
+{
+    char soundex[5];
+    size_t n = kin_soundex(s, soundex);
+    require((n == 0 || n == 4) && strlen(soundex) == n, "soundex length");
+    require(strspn(soundex + (n > 0), "0123456") == (n ? 3 : 0), "soundex digits");
+    char code[2][5];
+    require(kin_double_metaphone(s, code[0], code[1]) == strlen(code[0]), "metaphone length");
+    for (int i = 0; i < 2; i++)
+        require(strspn(code[i], "0AFHJKLMNPRSTX") == strlen(code[i]), "metaphone sounds");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const uint8_t *cut = size ? memchr(data, '\n', size) : NULL;
+    struct kin_str a = {(const char *)data, cut ? (size_t)(cut - data) : size};
+    struct kin_str b = {cut ? (const char *)cut + 1 : NULL, cut ? size - a.n - 1 : 0};
+    if (a.n > STRING_MAX || b.n > STRING_MAX)
+        return 0;
+    struct kin_kernel_scratch *s = kin_kernel_scratch_new();
+    if (!s)
+        return 0;
+    const char *wrong = kernels_disagree(s, a, b);
+    require(wrong == NULL, wrong);
+    check_codes(a);
+    check_codes(b);
+    kin_kernel_scratch_free(s);
+    return 0;
+}

@@ -1,0 +1,43 @@
+#ifndef KIN_TESTS_ORACLE_ORACLE_H
+#define KIN_TESTS_ORACLE_ORACLE_H
+/* The plain reference: from records and a workflow to the plan, the compared pairs, the edges and
+ * the MatchGroups, by definition and without any cleverness: keys are strings, every pair of
+ * records is looked at, rules are evaluated one by one. Every batch, cluster and fault test ends by
+ * comparing with it. It shares with the product the normalisers, the kernels and the plain
+ * evaluator of conditions, which have references of their own. Aborts on anything unexpected. */
+#include "common/workflow/workflow.h"
+
+enum { ORACLE_VALUES = 4 };
+
+struct oracle_record {
+    uint32_t source; /* index in name order */
+    char id[32];
+    int64_t updated; /* INT64_MIN: none */
+    /* raw text of the values of each field, "" for none */
+    char values[16][ORACLE_VALUES][64];
+
+    /* ---- found ---- */
+    bool dead;
+    uint8_t *features; /* owned */
+    int group;         /* index of the group's first record in input order; -1: dead */
+    int founder;       /* record */
+    int size;
+    int best_rule; /* -1: none */
+};
+
+struct oracle {
+    const struct kin_workflow *workflow;
+    struct oracle_record *records; /* in input order */
+    int count;
+
+    /* ---- found ---- */
+    uint64_t compared; /* pairs scored, a pair in several windows several times */
+    int *edge;         /* [count * count] first rule of a matched pair (a < b), -1: none */
+    uint64_t edges;    /* those inside a group */
+    uint64_t superseded, oversized, windowed;
+};
+
+void oracle_run(struct oracle *o);
+void oracle_free(struct oracle *o); /* what oracle_run allocated */
+
+#endif

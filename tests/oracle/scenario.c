@@ -1,0 +1,398 @@
+#include "tests/oracle/scenario.h"
+
+#include "coordinator/coordinator.h"
+#include "coordinator/match_id.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECK(x) \
+    ((x) ? (void)0 : (fprintf(stderr, "scenario: %s:%d: %s\n", __FILE__, __LINE__, #x), abort()))
+
+/* ---- choices ---- */
+
+static uint64_t next(uint64_t *state) /* splitmix64 */
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+static int below(uint64_t *state, int n)
+{
+    return (int)(next(state) % (uint64_t)n);
+}
+static bool chance(uint64_t *state, int percent)
+{
+    return below(state, 100) < percent;
+}
+static const char *pick(uint64_t *state, const char *const *list, int n)
+{
+    return list[below(state, n)];
+}
+
+enum { F_FIRST, F_LAST, F_DOB, F_EMAIL, F_PHONE, F_TAX, F_PRICE };
+static const char *const first_names[] = {"Ann",  "Anna", "Bob",  "Bobby", "Carla",
+                                          "Karl", "Dan",  "Dane", "Eve",   "Eva Maria"};
+static const char *const last_names[] = {"Smith",  "Smyth", "Lee",    "Leigh",  "O'Brien",
+                                         "Obrien", "Jones", "Johnes", "Miller", "Mueller"};
+static const char *const births[] = {"1980-01-02", "1980-02-01", "1981-01-02",
+                                     "1999-12-31", "2000-01-01", "not a date"};
+static const char *const emails[] = {"a@x.com", "b@x.com", "c@y.org", "d@y.org", "e@z.net"};
+static const char *const phones[] = {"020 7946 0958", "+44 20 7946 0958", "0161 496 0001",
+                                     "555-0100 22"};
+static const char *const taxes[] = {"T1", "T2", "T3", "T4"};
+static const char *const prices[] = {"10", "10.2", "11", "25", "100"};
+#define COUNT(list) (int)(sizeof(list) / sizeof *(list))
+
+static const char *const block_terms[] = {"[email]",
+                                          "[last, dob]",
+                                          "[soundex(last)]",
+                                          "[phone]",
+                                          "[\"prefix(first, 2)\", \"year(dob)\"]",
+                                          "[metaphone(last), first]",
+                                          "[tokens(first)]",
+                                          "[\"qgrams(last, 3)\", tax]",
+                                          "[\"suffix(last, 3)\"]",
+                                          "[tax]",
+                                          "[dob]"};
+static const char *const rule_texts[] = {
+    "Exact(email)",
+    "Exact(tax) AND Exact(dob)",
+    "Exact(email) OR (Exact(phone) AND Exact(last))",
+    "Exact(phone)",
+    "JaroWinkler(last, 0.85) AND Exact(dob)",
+    "Levenshtein(first, 1) AND Soundex(last)",
+    "JaroWinkler(first, 0.9) AND (Exact(phone) OR Within(dob, 31 days))",
+    "Within(price, 5 %) AND Damerau(last, 2) AND NOT Differs(tax)",
+    "Swapped(first, last) AND NOT Empty(dob)",
+    "Jaccard(first, 0.5) AND Exact(tax)",
+    "Metaphone(last) AND SameYear(dob)",
+    "Prefix(last, 3) AND Exact(first, EmptyValues=Process)"};
+static const char *const never_texts[] = {"Differs(tax)", "Differs(dob) AND Differs(first)",
+                                          "Exact(email) AND Differs(last)"};
+
+/* ---- the workflow ---- */
+
+static void write_workflow(struct scenario *s, uint64_t *r, int sources)
+{
+    static const char *const source_names[] = {"beta", "alpha", "gamma"};
+    struct kin_buf *b = &s->workflow_text;
+    kin_buf_puts(b, "kindred: 1\nworkflow: test\nsources:\n");
+    for (int i = 0; i < sources; i++)
+        kin_buf_printf(b, "  %s: {path: \"/in/%s*\", id: key, updated: at}\n", source_names[i],
+                       source_names[i]);
+    kin_buf_puts(b, "fields:\n  first: name\n  last: name\n  dob: date\n  email: email\n"
+                    "  phone: {type: phone, country: GB, columns: [phone1, phone2]}\n"
+                    "  tax: id\n  price: number\n");
+    int rules = 1 + below(r, 4), blocks = 1 + below(r, 4);
+    kin_buf_puts(b, "block_on:\n");
+    unsigned used = 0;
+    for (int i = 0; i < blocks; i++) {
+        int k = below(r, COUNT(block_terms));
+        if (used >> k & 1)
+            continue;
+        used |= 1u << k;
+        kin_buf_printf(b, "  - %s\n", block_terms[k]);
+    }
+    kin_buf_puts(b, "rules:\n");
+    used = 0;
+    for (int i = 0; i < rules; i++) {
+        int k = below(r, COUNT(rule_texts));
+        if (used >> k & 1)
+            continue;
+        used |= 1u << k;
+        kin_buf_printf(b, "  - {name: rule %d, when: \"%s\"}\n", k, rule_texts[k]);
+    }
+    if (chance(r, 40)) {
+        kin_buf_puts(b, "never:\n");
+        kin_buf_printf(b, "  - {name: apart, when: \"%s\"}\n",
+                       pick(r, never_texts, COUNT(never_texts)));
+    }
+    if (chance(r, 30))
+        kin_buf_puts(b, chance(r, 50) ? "refine: [first, price]\n" : "refine: [phone, last]\n");
+    if (sources > 1 && chance(r, 30))
+        kin_buf_puts(b, "pairs: across_sources\n");
+    kin_buf_printf(b, "limits: {max_block: %d, window: %d, max_veto_group: %d}\n", 2 + below(r, 12),
+                   2 + below(r, 3), chance(r, 80) ? 5000 : 5);
+    struct kin_problems problems = {0};
+    struct kin_str text = {(const char *)b->p, b->n};
+    if (kin_workflow_parse(text, "", &s->workflow, &problems) != KIN_OK) {
+        struct kin_buf out = {0};
+        kin_problems_print(&problems, "scenario", text, &out);
+        fprintf(stderr, "seed %llu\n%.*s", (unsigned long long)s->seed, (int)out.n, (char *)out.p);
+        abort();
+    }
+    kin_problems_deinit(&problems);
+}
+
+/* ---- the records ---- */
+
+static void set_value(uint64_t *r, char *to, const char *const *list, int n, int typo)
+{
+    char text[64];
+    snprintf(text, sizeof text, "%s", pick(r, list, n));
+    if (chance(r, typo) && strlen(text) > 2) {
+        size_t at = 1 + (size_t)below(r, (int)strlen(text) - 1);
+        text[at] = (char)('a' + below(r, 3));
+    }
+    snprintf(to, 64, "%s", chance(r, 15) ? "" : text);
+}
+
+static void make_record(uint64_t *r, struct oracle_record *x, bool unique, int number)
+{
+    *x = (struct oracle_record){.updated = INT64_MIN};
+    snprintf(x->id, sizeof x->id, "%s%d", chance(r, 50) ? "a" : "b",
+             unique ? number : number - (chance(r, 10) ? 1 + below(r, 3) : 0));
+    set_value(r, x->values[F_FIRST][0], first_names, COUNT(first_names), 10);
+    set_value(r, x->values[F_LAST][0], last_names, COUNT(last_names), 10);
+    set_value(r, x->values[F_DOB][0], births, COUNT(births), 0);
+    set_value(r, x->values[F_EMAIL][0], emails, COUNT(emails), 20);
+    set_value(r, x->values[F_PHONE][0], phones, COUNT(phones), 0);
+    set_value(r, x->values[F_PHONE][1], phones, COUNT(phones), 0);
+    set_value(r, x->values[F_TAX][0], taxes, COUNT(taxes), 0);
+    set_value(r, x->values[F_PRICE][0], prices, COUNT(prices), 0);
+    if (chance(r, 50))
+        x->updated = 1000000 * (int64_t)(1 + below(r, 3));
+}
+
+static void put_row(struct scenario_file *f, const struct oracle_record *x, bool jsonl)
+{
+    static const char *const columns[] = {"first",  "last",   "dob", "email",
+                                          "phone1", "phone2", "tax", "price"};
+    const char *values[] = {x->values[F_FIRST][0], x->values[F_LAST][0],  x->values[F_DOB][0],
+                            x->values[F_EMAIL][0], x->values[F_PHONE][0], x->values[F_PHONE][1],
+                            x->values[F_TAX][0],   x->values[F_PRICE][0]};
+    char at[32] = "";
+    if (x->updated != INT64_MIN)
+        snprintf(at, sizeof at, "%lld", (long long)(x->updated / 1000000));
+    if (jsonl) {
+        kin_buf_printf(&f->bytes, "{\"key\": \"%s\", \"at\": \"%s\"", x->id, at);
+        for (int c = 0; c < COUNT(columns); c++) {
+            if (*values[c])
+                kin_buf_printf(&f->bytes, ", \"%s\": \"%s\"", columns[c], values[c]);
+        }
+        kin_buf_puts(&f->bytes, "}\n");
+        return;
+    }
+    kin_csv_cell(&f->bytes, kin_str_of(x->id));
+    kin_buf_printf(&f->bytes, ",%s", at);
+    for (int c = 0; c < COUNT(columns); c++) {
+        kin_buf_putc(&f->bytes, ',');
+        kin_csv_cell(&f->bytes, kin_str_of(values[c]));
+    }
+    kin_buf_putc(&f->bytes, '\n');
+}
+
+static void put_bad_row(struct scenario *s, uint64_t *r, struct scenario_file *f, bool jsonl)
+{
+    static const char *const bad_csv[] = {"x,y\n", "a\"b,,,,,,,,,\n", ",,Ann,,,,,,,\n"};
+    static const char *const bad_json[] = {"{\"key\": 1\n", "[1, 2]\n", "{\"first\": \"Ann\"}\n"};
+    kin_buf_puts(&f->bytes, jsonl ? pick(r, bad_json, 3) : pick(r, bad_csv, 3));
+    s->rejected++;
+}
+
+/* Files in the order the job reads them: sources by name, then paths. */
+static void write_files(struct scenario *s, uint64_t *r, int sources,
+                        const struct scenario_options *o)
+{
+    static const char *const sorted[][3] = {
+        {"beta"}, {"alpha", "beta"}, {"alpha", "beta", "gamma"}};
+    int max = o->records_max ? o->records_max : 90, at = 0;
+    struct oracle_record *records = calloc((size_t)max * 6, sizeof *records);
+    CHECK(records);
+    for (int source = 0; source < sources; source++) {
+        int files = 1 + chance(r, 30);
+        for (int k = 0; k < files; k++) {
+            bool jsonl = chance(r, 30);
+            struct scenario_file *f = &s->files[s->file_count++];
+            snprintf(f->path, sizeof f->path, "/in/%s%d.%s", sorted[sources - 1][source], k,
+                     jsonl ? "jsonl" : "csv");
+            if (!jsonl)
+                kin_buf_puts(&f->bytes, "key,at,first,last,dob,email,phone1,phone2,tax,price\n");
+            int n = below(r, max / sources) + 1, first = at;
+            for (int i = 0; i < n; i++, at++) {
+                make_record(r, &records[at], o->shuffle, at);
+                records[at].source = (uint32_t)source;
+            }
+            uint64_t shuffle = o->shuffle_seed;
+            for (int i = n - 1; i > 0 && o->shuffle && o->shuffle_seed; i--) {
+                int j = below(&shuffle, i + 1);
+                struct oracle_record swap = records[first + i];
+                records[first + i] = records[first + j];
+                records[first + j] = swap;
+            }
+            for (int i = first; i < at; i++) {
+                put_row(f, &records[i], jsonl);
+                if (!o->shuffle && chance(r, 4))
+                    put_bad_row(s, r, f, jsonl);
+            }
+        }
+    }
+    s->oracle = (struct oracle){.workflow = s->workflow, .records = records, .count = at};
+}
+
+struct scenario *scenario_new(uint64_t seed, const struct scenario_options *options)
+{
+    struct scenario *s = calloc(1, sizeof *s);
+    CHECK(s);
+    uint64_t r = seed;
+    s->seed = seed;
+    s->pairs = chance(&r, 50);
+    int sources = 1 + below(&r, 3);
+    write_workflow(s, &r, sources);
+    write_files(s, &r, sources, options);
+    oracle_run(&s->oracle);
+    return s;
+}
+
+void scenario_free(struct scenario *s)
+{
+    oracle_free(&s->oracle);
+    free(s->oracle.records);
+    kin_workflow_free(s->workflow);
+    kin_buf_deinit(&s->workflow_text);
+    for (int i = 0; i < s->file_count; i++)
+        kin_buf_deinit(&s->files[i].bytes);
+    free(s);
+}
+
+/* ---- the comparison ---- */
+
+static void expect_id(const struct scenario *s, const struct oracle_record *founder, char out[33])
+{
+    kin_match_id(KIN_MATCH_ID_KEY, kin_str_of(s->workflow->name),
+                 kin_str_of(s->workflow->sources[founder->source].name), kin_str_of(founder->id), 0,
+                 out);
+    out[32] = '\0';
+}
+
+static bool same_text(const char *what, struct kin_str got, const struct kin_buf *expected)
+{
+    struct kin_str want = {(const char *)expected->p, expected->n};
+    if (kin_str_eq(got, want))
+        return true;
+    size_t at = 0;
+    while (at < got.n && at < want.n && got.p[at] == want.p[at])
+        at++;
+    while (at > 0 && want.p[at - 1] != '\n')
+        at--;
+    fprintf(stderr, "%s differs:\n  got      %.*s\n  expected %.*s\n", what,
+            (int)strcspn(got.p + (at < got.n ? at : 0), "\n"), got.p + (at < got.n ? at : 0),
+            (int)strcspn(want.p + at, "\n"), want.p + at);
+    return false;
+}
+
+static void expect_matches(const struct scenario *s, struct kin_buf *b)
+{
+    const struct oracle *o = &s->oracle;
+    kin_buf_puts(b, "source,id,match_id,match_rule,confidence,group_size\n");
+    for (int i = 0; i < o->count; i++) {
+        const struct oracle_record *r = &o->records[i];
+        char id[33];
+        if (r->dead)
+            continue;
+        expect_id(s, &o->records[r->founder], id);
+        kin_buf_printf(b, "%s,%s,%s,%s,%s,%d\n", s->workflow->sources[r->source].name, r->id, id,
+                       r->best_rule >= 0 ? s->workflow->rules[r->best_rule].name : "",
+                       r->best_rule >= 0 ? "1" : "", r->size);
+    }
+}
+
+/* Stars list only the edges that hold them together, so every row must be an edge of the oracle, in
+ * order, and every edge whose rule is no star's must be there. */
+static bool check_pairs(const struct scenario *s, struct kin_str pairs)
+{
+    const struct oracle *o = &s->oracle;
+    uint64_t rows = 0, known = 0;
+    struct kin_buf line = {0};
+    for (size_t i = 0; i < pairs.n; i++)
+        rows += pairs.p[i] == '\n';
+    for (int i = 0; i < o->count; i++) {
+        for (int j = i + 1; j < o->count; j++) {
+            int rule = o->edge[i * o->count + j];
+            if (rule < 0 || o->records[i].group != o->records[j].group)
+                continue;
+            const struct oracle_record *a = &o->records[i], *b = &o->records[j];
+            if (a->source > b->source || (a->source == b->source && strcmp(a->id, b->id) > 0)) {
+                const struct oracle_record *swap = a;
+                a = b;
+                b = swap;
+            }
+            kin_buf_clear(&line);
+            kin_buf_printf(&line, "\n%s,%s,%s,%s,,1,%s\n", s->workflow->sources[a->source].name,
+                           a->id, s->workflow->sources[b->source].name, b->id,
+                           s->workflow->rules[rule].name);
+            bool found = memmem(pairs.p, pairs.n, line.p, line.n) != NULL;
+            bool star = false;
+            for (size_t k = s->workflow->block_key_count; k < s->workflow->key_count; k++)
+                star = star || s->workflow->keys[k].match_rule == rule;
+            known += found;
+            if (!found && !star) {
+                fprintf(stderr, "pairs.csv lacks %.*s", (int)line.n - 1, (char *)line.p + 1);
+                kin_buf_deinit(&line);
+                return false;
+            }
+        }
+    }
+    kin_buf_deinit(&line);
+    if (known != rows - 1)
+        fprintf(stderr, "pairs.csv: %llu rows, of which %llu are edges\n",
+                (unsigned long long)rows - 1, (unsigned long long)known);
+    return known == rows - 1;
+}
+
+static bool check_report(const struct scenario *s, struct kin_str report)
+{
+    const struct oracle *o = &s->oracle;
+    json_error_t error;
+    json_t *j = json_loadb(report.p, report.n, 0, &error);
+    uint64_t alive = (uint64_t)o->count - o->superseded, grouped = 0;
+    for (int i = 0; i < o->count; i++)
+        grouped += !o->records[i].dead && o->records[i].size > 1;
+    struct {
+        const char *name;
+        uint64_t expected;
+    } counts[] = {{"read", (uint64_t)o->count + s->rejected},
+                  {"grouped", grouped},
+                  {"singletons", alive - grouped},
+                  {"superseded", o->superseded},
+                  {"rejected", s->rejected},
+                  {"pairs_compared", o->compared}};
+    bool ok = j != NULL;
+    for (int i = 0; i < COUNT(counts) && j; i++) {
+        uint64_t got = (uint64_t)json_integer_value(json_object_get(j, counts[i].name));
+        if (got == counts[i].expected)
+            continue;
+        fprintf(stderr, "report: %s is %llu, expected %llu\n", counts[i].name,
+                (unsigned long long)got, (unsigned long long)counts[i].expected);
+        ok = false;
+    }
+    json_decref(j);
+    return ok;
+}
+
+bool scenario_check(const struct scenario *s, struct kin_str matches, struct kin_str pairs,
+                    struct kin_str errors, struct kin_str report)
+{
+    struct kin_buf expected = {0};
+    expect_matches(s, &expected);
+    bool ok = same_text("matches.csv", matches, &expected);
+    kin_buf_deinit(&expected);
+    uint64_t lines = 0;
+    for (size_t i = 0; i < errors.n; i++)
+        lines += errors.p[i] == '\n';
+    if (lines != s->rejected + 1) {
+        fprintf(stderr, "errors.csv: %llu lines, expected %llu\n", (unsigned long long)lines,
+                (unsigned long long)s->rejected + 1);
+        ok = false;
+    }
+    ok = ok && (!s->pairs || check_pairs(s, pairs));
+    ok = check_report(s, report) && ok;
+    if (!ok)
+        fprintf(stderr, "scenario seed %llu:\n%.*s", (unsigned long long)s->seed,
+                (int)s->workflow_text.n, (const char *)s->workflow_text.p);
+    return ok;
+}

@@ -1,0 +1,38 @@
+#ifndef KIN_TESTS_ORACLE_SCENARIO_H
+#define KIN_TESTS_ORACLE_SCENARIO_H
+/* Random jobs: a workflow file, its source files, and the same records as the oracle sees them.
+ * Small vocabularies and small limits, so that blocks collide, overflow, are refined and windowed,
+ * identities repeat, groups hang together over several rules, and vetoes cut them. */
+#include "tests/oracle/oracle.h"
+
+struct scenario_file {
+    char path[64];
+    struct kin_buf bytes;
+};
+
+struct scenario {
+    uint64_t seed;
+    struct kin_buf workflow_text;
+    struct kin_workflow *workflow;
+    struct scenario_file files[8];
+    int file_count;
+    struct oracle oracle; /* records in input order, already run */
+    uint64_t rejected;    /* bad rows put in on purpose */
+    bool pairs;
+};
+
+struct scenario_options {
+    int records_max; /* 0: 90 */
+    bool shuffle;    /* same records, other order of rows; ids unique */
+    uint64_t shuffle_seed;
+};
+
+struct scenario *scenario_new(uint64_t seed, const struct scenario_options *options);
+void scenario_free(struct scenario *s);
+
+/* Compares what a run wrote with the oracle; false with a message on stderr. files: text by name.
+ */
+bool scenario_check(const struct scenario *s, struct kin_str matches, struct kin_str pairs,
+                    struct kin_str errors, struct kin_str report);
+
+#endif
