@@ -184,6 +184,7 @@ struct cjob {
     struct chunk_info *chunks;
     uint64_t chunk_count, chunk_cap; /* committed */
     bool load_complete;              /* the last chunk is known */
+    bool overwrite;                  /* the store holds pages behind a gap: no appending */
     uint64_t records;
     struct out_batch outbox[CHUNK_WINDOW];
 

@@ -21,6 +21,7 @@ struct start_task {
     struct chunk_info *chunks;
     uint64_t chunk_count, records;
     bool complete;
+    bool beyond; /* pages behind a gap, left by a commit that failed */
 };
 
 static kin_status add_files(struct start_task *t, struct kin_env *env, uint32_t source,
@@ -120,6 +121,10 @@ static kin_status compare_store(struct start_task *t, struct kin_env *env)
         memcmp(value.p + 8, t->record.p, t->record.n) == 0) {
         t->found_id = kin_le64(value.p);
         status = load_pages(t, env, snap);
+        uint8_t from[16];
+        page_key(t->found_id, t->chunk_count + 1, from);
+        t->beyond = env->ops->snap_seek(snap, DB_PAGES, (struct kin_str){(const char *)from, 16},
+                                        &(struct kin_str){0}, &value) == KIN_OK;
         t->complete = env->ops->snap_get(snap, DB_META, META_COMPLETE, &value) == KIN_OK &&
                       value.n == 8 && kin_le64(value.p) == t->chunk_count;
     } else if (status == KIN_OK || status == KIN_E_NOTFOUND) {
@@ -230,6 +235,7 @@ static void start_finish(struct ctask *task)
     job->chunk_count = job->chunk_cap = t->chunk_count;
     job->records = t->records;
     job->load_complete = t->complete;
+    job->overwrite = t->beyond;
     t->chunks = NULL;
     job->listed = true;
     kin_env_log(c->env, 'I', "job_resumed", "job=%016llx chunks=%llu records=%llu",

@@ -328,7 +328,7 @@ static kin_status store_page(struct kin_coordinator *c, uint64_t number, struct 
         return KIN_E_NOMEM;
     page_key(c->job->id, number, key);
     s->puts[0] = (struct kin_store_put){.db = DB_PAGES,
-                                        .append = true,
+                                        .append = !c->job->overwrite,
                                         .key = {(const char *)key, 16},
                                         .value = {(const char *)s->memory.p, bytes}};
     s->number = number;

@@ -491,6 +491,10 @@ static void begin_run(struct kin_env *env, struct kin_work *work)
     if (status == KIN_OK)
         status =
             env->ops->out_write(t->out, "groups.csv", t->golden_header.p, t->golden_header.n, err);
+    if (status != KIN_OK && t->out) {
+        env->ops->out_abort(t->out);
+        t->out = NULL;
+    }
     t->task.status = status;
 }
 
@@ -498,7 +502,7 @@ static void begin_release(struct ctask *task)
 {
     struct begin_task *t = (struct begin_task *)task;
     kin_buf_deinit(&t->golden_header);
-    if (t->out)
+    if (t->out) /* nobody took it: the node stops */
         task->c->env->ops->out_abort(t->out);
 }
 

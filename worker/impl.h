@@ -121,6 +121,7 @@ struct worker_job {
     /* load */
     uint64_t stored;  /* batches given to the store */
     uint64_t durable; /* batches durable */
+    bool overwrite;   /* the store holds batches behind a gap: no appending */
     kin_status load_status;
     struct batch_slot slots[BATCH_WINDOW];
     struct record_table records, rows;

@@ -73,8 +73,9 @@ static kin_status index_batch(uint32_t batch, const struct kin_batch_features *f
 
 struct open_task {
     struct worker_task task;
-    bool same;  /* the store holds this job */
-    bool other; /* it holds something else, to be wiped */
+    bool same;   /* the store holds this job */
+    bool other;  /* it holds something else, to be wiped */
+    bool beyond; /* batches behind a gap, left by a commit that failed: they come again */
     uint64_t durable;
     struct record_table records, rows;
 };
@@ -118,6 +119,12 @@ static void open_run(struct kin_env *env, struct kin_work *work)
         if (status != KIN_OK)
             break;
         t->durable++;
+    }
+    for (unsigned db = DB_FEATURES; db <= DB_ROWS && t->same; db++) {
+        uint8_t from[8];
+        kin_put_be64(from, t->durable + 1);
+        struct kin_str at = {(const char *)from, 8};
+        t->beyond = t->beyond || env->ops->snap_seek(snap, db, at, &key, &value) == KIN_OK;
     }
     if (!t->same) {
         for (unsigned db = 0; db < KIN_WORKER_DBS && !t->other; db++)
@@ -287,6 +294,7 @@ static void open_finish(struct worker_task *task)
     job->rows = t->rows;
     t->records = t->rows = (struct record_table){0};
     job->stored = job->durable = t->durable;
+    job->overwrite = t->beyond;
     job->open_state = STEP_DONE;
     send_opened(job);
 }
@@ -327,11 +335,12 @@ void worker_job_on_open(struct worker *w, const struct kin_message *m)
     }
     if (job) {
         job->open_request = m->request;
-        if (job->open_state == STEP_DONE)
+        bool failed = job->open_state == STEP_IDLE || job->load_status != KIN_OK;
+        if (job->open_state == STEP_DONE && !failed)
             send_opened(job);
-        if (job->open_state != STEP_IDLE || job->tasks || job->stores)
+        if (!failed || job->open_state == STEP_RUNNING || job->tasks || job->stores)
             return;
-        w->job = NULL; /* a failed open: from the start */
+        w->job = NULL; /* a failed open or load: from what the store holds */
         worker_job_free(job);
     }
     if (m->u.job_open.workers == 0 || m->u.job_open.workers > KIN_WORKERS_MAX ||
@@ -390,7 +399,8 @@ static void batch_stored(struct worker_store *s, kin_status status)
         load_failed(job, status);
         return;
     }
-    job->durable = s->number;
+    if (s->number == job->durable + 1) /* what follows a failed one does not count */
+        job->durable = s->number;
     send_batch_ack(job);
 }
 
@@ -415,12 +425,12 @@ static void store_ready(struct worker_job *job)
         const char *payload = (const char *)slot->frame->payload.p;
         struct kin_str name = {(const char *)key, 8};
         s->puts[0] = (struct kin_store_put){.db = DB_FEATURES,
-                                            .append = true,
+                                            .append = !job->overwrite,
                                             .key = name,
                                             .value = {payload, slot->feature_bytes}};
         s->puts[1] = (struct kin_store_put){
             .db = DB_ROWS,
-            .append = true,
+            .append = !job->overwrite,
             .key = name,
             .value = {payload + slot->feature_bytes, slot->frame->payload.n - slot->feature_bytes}};
         s->frame = slot->frame;

@@ -347,7 +347,8 @@ static int by_values(const void *a, const void *b)
     return c ? c : kin_features_cmp_identity(x->rec, y->rec);
 }
 
-/* The first rule whose star holds both: an edge is named after it, whichever star it was found in. */
+/* The first rule whose star holds both: an edge is named after it, whichever star it was found in.
+ */
 static uint32_t first_star_rule(const struct worker_job *job, const uint8_t *a, const uint8_t *b,
                                 uint32_t found)
 {

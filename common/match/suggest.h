@@ -8,8 +8,8 @@ struct kin_suggestion {
     unsigned distance; /* of it */
 };
 
-/* Keeps `known` if it is near to what was written (distance, letters' case aside, at most a third
- * of its length, a swap of neighbours counting one) and nearer than what is kept so far. */
+/* Keeps `known` if it is near to what was written (distance, letters' case aside, at most 1, or a
+ * third of its length from 6 on; a swap of neighbours counts one) and nearer than what is kept. */
 void kin_suggest(struct kin_suggestion *best, struct kin_str written, const char *known);
 
 #endif

@@ -2,7 +2,6 @@
  * nothing added). Values are not interpreted: a number is the text that stands there. */
 #include "common/record/reader_impl.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 enum { DEPTH_MAX = 8, CELLS_MAX = 65536 };
@@ -17,18 +16,19 @@ struct json {
     bool nomem;
 };
 
-static bool fail(struct json *j, const uint8_t *at, const char *format, ...) KIN_PRINTF(3, 4);
-
 /* Bytes are counted from 1. */
-static bool fail(struct json *j, const uint8_t *at, const char *format, ...)
+static bool fail(struct json *j, const uint8_t *at, const char *what)
 {
-    char *to = j->rows->reason;
-    int n = snprintf(to, KIN_REASON_BYTES, "byte %zu: ", (size_t)(at - j->start) + 1);
-    size_t used = n > 0 ? (size_t)n : 0; /* some 27 bytes at most */
-    va_list args;
-    va_start(args, format);
-    vsnprintf(to + used, KIN_REASON_BYTES - used, format, args);
-    va_end(args);
+    size_t byte = (size_t)(at - j->start) + 1;
+    snprintf(j->rows->reason, KIN_REASON_BYTES, "byte %zu: %s", byte, what);
+    return false;
+}
+
+static bool fail_limit(struct json *j, const uint8_t *at, const char *what, size_t limit,
+                       const char *unit)
+{
+    size_t byte = (size_t)(at - j->start) + 1;
+    snprintf(j->rows->reason, KIN_REASON_BYTES, "byte %zu: %s %zu %s", byte, what, limit, unit);
     return false;
 }
 
@@ -254,9 +254,9 @@ static bool add_scalar(struct json *j, uint8_t first, uint32_t column)
     if (value.n == 0)
         return true;
     if (value.n > j->rows->options.max_field_bytes)
-        return fail(j, at, "value longer than %zu bytes", j->rows->options.max_field_bytes);
+        return fail_limit(j, at, "value longer than", j->rows->options.max_field_bytes, "bytes");
     if (j->cells == CELLS_MAX)
-        return fail(j, at, "more than %d values", (int)CELLS_MAX);
+        return fail_limit(j, at, "more than", CELLS_MAX, "values");
     if (!kin_rows_reserve_cells(j->rows, j->cells + 1))
         return fail_nomem(j);
     j->rows->cells[j->cells++] = (struct kin_cell){column, value};
@@ -304,12 +304,12 @@ static bool name_member(struct json *j, const uint8_t *at, struct kin_str prefix
         key = (struct kin_str){(const char *)path->p, path->n};
     }
     if (key.n > rows->options.max_field_bytes)
-        return fail(j, at, "name longer than %zu bytes", rows->options.max_field_bytes);
+        return fail_limit(j, at, "name longer than", rows->options.max_field_bytes, "bytes");
     switch (kin_names_intern(&rows->names, key, index)) {
     case KIN_NAMES_FOUND:
         break;
     case KIN_NAMES_FULL:
-        return fail(j, at, "more than %d different names", (int)KIN_COLUMNS_MAX);
+        return fail_limit(j, at, "more than", KIN_COLUMNS_MAX, "different names");
     case KIN_NAMES_NOMEM:
         return fail_nomem(j);
     }
@@ -339,7 +339,7 @@ static bool add_member(struct json *j, struct kin_str prefix, size_t depth)
     bool good = false;
     if (c == '{') {
         if (depth == DEPTH_MAX)
-            return fail(j, j->p, "more than %d objects inside one another", (int)DEPTH_MAX);
+            return fail_limit(j, j->p, "more than", DEPTH_MAX, "objects inside one another");
         good = add_object(j, j->rows->names.names[index].text, depth + 1);
     } else {
         uint32_t column = kin_names_column(&j->rows->names, index);

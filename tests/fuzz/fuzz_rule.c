@@ -59,7 +59,7 @@ static void check_condition(struct kin_condition *condition, const uint8_t *p, s
     struct kin_rule rule = {.name = "r", .condition = condition};
     struct kin_buf a = {0}, b = {0};
     build_record(&a, p, n, FIELDS);
-    build_record(&b, p, n, n % FIELDS);
+    build_record(&b, p, n, (unsigned)(n % FIELDS));
     struct kin_decider *d = NULL;
     KIN_ASSERT(kin_decider_new(&schema, &rule, 1, &d, NULL) == KIN_OK);
     struct kin_decider_state *s = kin_decider_state_new(d);

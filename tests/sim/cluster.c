@@ -5,7 +5,9 @@
 static void on_done(void *arg, kin_status status, const char *error)
 {
     struct cluster *c = arg;
-    c->done++;
+    c->done += status == KIN_OK;
+    c->failed += status != KIN_OK;
+    c->ended = true;
     c->status = status;
     snprintf(c->error, sizeof c->error, "%s", error);
 }
@@ -30,6 +32,26 @@ void cluster_init(struct cluster *c, struct kin_sim *sim, const struct scenario 
         c->workers[w].name = "worker";
         kin_sim_add(sim, w + 1, &kin_worker_ops, &c->workers[w]);
     }
+}
+
+static bool cluster_ended(void *cluster)
+{
+    return ((struct cluster *)cluster)->ended;
+}
+
+bool cluster_run(struct cluster *c, uint64_t limit_us)
+{
+    uint64_t end = kin_sim_now_us(c->sim) + limit_us;
+    while (!c->done && kin_sim_now_us(c->sim) < end) {
+        c->ended = false;
+        if (!kin_sim_run_until(c->sim, cluster_ended, c, end - kin_sim_now_us(c->sim)))
+            return false;
+        if (!c->done) {
+            kin_sim_crash(c->sim, KIN_COORDINATOR);
+            kin_sim_restart(c->sim, KIN_COORDINATOR, 1000);
+        }
+    }
+    return c->done > 0;
 }
 
 bool cluster_done(void *cluster)

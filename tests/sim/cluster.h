@@ -13,7 +13,9 @@ struct cluster {
     struct kin_job_options job;
     struct kin_coordinator_args coordinator;
     struct kin_worker_args workers[CLUSTER_WORKERS_MAX];
-    unsigned done; /* times the job was reported done */
+    unsigned done;   /* times the job was reported done */
+    unsigned failed; /* times it was reported failed */
+    bool ended;      /* one or the other, since cluster_run last looked */
     kin_status status;
     char error[600];
 };
@@ -21,6 +23,9 @@ struct cluster {
 void cluster_init(struct cluster *c, struct kin_sim *sim, const struct scenario *s,
                   unsigned workers, uint32_t chunk_bytes);
 bool cluster_done(void *cluster); /* a predicate for kin_sim_run_until */
+/* Runs until the job is done. Where it fails (a full disk, no memory) the coordinator is started
+ * again, as its supervisor would. */
+bool cluster_run(struct cluster *c, uint64_t limit_us);
 /* The outputs against the oracle. */
 bool cluster_check(struct cluster *c, const struct scenario *s);
 

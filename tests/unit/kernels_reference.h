@@ -157,9 +157,13 @@ struct ref_set {
 
 static inline bool ref_set_has(const struct ref_set *set, const uint32_t *p, int n)
 {
-    for (int i = 0; i < set->n; i++)
-        if (set->length[i] == n && memcmp(set->p[i], p, sizeof *p * (size_t)n) == 0)
+    for (int i = 0; i < set->n; i++) {
+        int k = 0;
+        while (k < n && k < set->length[i] && set->p[i][k] == p[k])
+            k++;
+        if (k == n && k == set->length[i])
             return true;
+    }
     return false;
 }
 

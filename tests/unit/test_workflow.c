@@ -307,6 +307,73 @@ static void test_byte_order_mark_and_crlf_change_nothing(void **state)
     kin_buf_deinit(&text);
 }
 
+/* Parses a file made by a format with one text in it. */
+static struct parsed parse_with(const char *before, const char *text, const char *after)
+{
+    struct kin_buf all = {0};
+    kin_buf_printf(&all, "%s%s%s", before, text, after);
+    struct parsed p = parse(as_str(&all));
+    kin_buf_deinit(&all);
+    return p;
+}
+
+static void test_limits_are_taken_up_to_their_bounds(void **state)
+{
+    (void)state;
+    const struct kin_check_table *limits = kin_check_table(KIN_CHECK_LIMITS);
+    for (size_t i = 0; i < limits->count; i++) {
+        const struct kin_check_key *key = &limits->keys[i];
+        if (!key->check)
+            continue;
+        const uint32_t values[] = {key->min, key->max, key->min - 1, key->max + 1};
+        for (size_t k = 0; k < 4; k++) {
+            char text[80];
+            snprintf(text, sizeof text, "limits: {%s: %u}\n", key->name, values[k]);
+            struct parsed p = parse_with(base_file, text, "");
+            assert_int_equal(p.status, k < 2 ? KIN_OK : KIN_E_WORKFLOW);
+            if (p.w) {
+                uint32_t value;
+                memcpy(&value, (const char *)&p.w->limits + key->offset, sizeof value);
+                assert_int_equal(value, values[k]);
+            }
+            parsed_deinit(&p);
+        }
+    }
+}
+
+static void test_names_of_the_outputs_are_reserved(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"match_id",   "size",       "source",     "id",
+                                        "match_rule", "confidence", "group_size", "default"};
+    static const char before[] = "kindred: 1\nworkflow: w\nsources: {s: {path: p, id: i}}\n"
+                                 "rules: [Exact(a)]\nfields: {a: id, ";
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct parsed p = parse_with(before, names[i], ": text}\n");
+        assert_int_equal(p.status, KIN_E_WORKFLOW);
+        assert_int_equal(p.problems.count, 1);
+        assert_string_equal(p.problems.items[0].key + strlen("fields."), names[i]);
+        parsed_deinit(&p);
+    }
+    struct parsed p = parse_with(before, "Size", ": text}\n");
+    assert_int_equal(p.status, KIN_OK);
+    parsed_deinit(&p);
+}
+
+static void test_relative_paths_are_joined_to_the_folder(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *base_dir, *path;
+    } cases[] = {{"", "crm.csv"}, {"x", "x/crm.csv"}, {"/x/y/", "/x/y/crm.csv"}, {"/", "/crm.csv"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct parsed p = parse_in(cases[i].base_dir, kin_str_of(base_file));
+        assert_int_equal(p.status, KIN_OK);
+        assert_string_equal(p.w->sources[0].paths[0], cases[i].path);
+        parsed_deinit(&p);
+    }
+}
+
 /* ---- bad files ---- */
 
 static void make_case(const struct bad_case *c, struct kin_buf *text)
@@ -579,80 +646,6 @@ static void test_every_failing_allocation_is_out_of_memory(void **state)
                               KIN_E_WORKFLOW);
 }
 
-/* ---- the reference ---- */
-
-/* The part of the reference from its heading with `path` to the next heading. */
-static struct kin_str section_of(const char *doc, const char *path)
-{
-    char heading[64];
-    snprintf(heading, sizeof heading, "# `%s`\n", path);
-    const char *start = path[0] ? strstr(doc, heading) : strstr(doc, "## The top\n");
-    if (!start) {
-        fail_msg("no section %s", path);
-        return (struct kin_str){NULL, 0};
-    }
-    start += path[0] ? strlen(heading) : strlen("## The top\n");
-    const char *end = strstr(start, "\n#");
-    return (struct kin_str){start, end ? (size_t)(end - start) : strlen(start)};
-}
-
-static bool contains(struct kin_str s, const char *part)
-{
-    return memmem(s.p, s.n, part, strlen(part)) != NULL;
-}
-
-static void test_the_reference_has_every_key_type_and_default(void **state)
-{
-    (void)state;
-    struct kin_buf doc = {0};
-    read_file(KIN_SOURCE_DIR "/docs/workflow.md", &doc);
-    const char *text = doc.p ? (const char *)doc.p : "";
-    const char *start = strstr(text, "## Not supported by this version\n");
-    assert_non_null(start);
-    struct kin_str unsupported = kin_str_of(start);
-    for (unsigned map = 0; map < KIN_CHECK_MAPS; map++) {
-        const struct kin_check_table *table = kin_check_table((enum kin_check_map)map);
-        struct kin_str section = section_of(text, table->path);
-        for (size_t i = 0; i < table->count; i++) {
-            const struct kin_check_key *key = &table->keys[i];
-            char row[256];
-            if (key->check)
-                snprintf(row, sizeof row, "| `%s` | %s | %s |", key->name, key->type,
-                         key->fallback ? key->fallback : "required");
-            else
-                snprintf(row, sizeof row, "`%s`", key->name);
-            if (!contains(key->check ? section : unsupported, row))
-                fail_msg("docs/workflow.md lacks: %s", row);
-        }
-    }
-    for (unsigned type = 0; type < KIN_TYPE_COUNT; type++) {
-        char row[64];
-        snprintf(row, sizeof row, "| `%s` |", kin_type_name((enum kin_type)type));
-        assert_true(contains(section_of(text, "fields"), row));
-    }
-    kin_buf_deinit(&doc);
-}
-
-static void test_the_examples_of_the_reference_are_good(void **state)
-{
-    (void)state;
-    struct kin_buf doc = {0};
-    read_file(KIN_SOURCE_DIR "/docs/workflow.md", &doc);
-    size_t count = 0;
-    char *at = (char *)doc.p;
-    while ((at = strstr(at, "```yaml\n")) != NULL) {
-        char *end = strstr(at += strlen("```yaml\n"), "```");
-        assert_non_null(end);
-        *end = '\0';
-        struct parsed p = parse_good(at);
-        parsed_deinit(&p);
-        at = end + 1;
-        count++;
-    }
-    assert_in_range(count, 4, 100);
-    kin_buf_deinit(&doc);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -664,6 +657,9 @@ int main(void)
         cmocka_unit_test(test_an_empty_block_on_is_fine_with_exact_rules_only),
         cmocka_unit_test(test_defaults_are_those_of_the_tables),
         cmocka_unit_test(test_byte_order_mark_and_crlf_change_nothing),
+        cmocka_unit_test(test_limits_are_taken_up_to_their_bounds),
+        cmocka_unit_test(test_names_of_the_outputs_are_reserved),
+        cmocka_unit_test(test_relative_paths_are_joined_to_the_folder),
         cmocka_unit_test(test_the_base_of_the_cases_is_good),
         cmocka_unit_test(test_every_mistake_has_its_place_key_and_text),
         cmocka_unit_test(test_all_mistakes_of_a_file_are_printed_at_once),
@@ -673,8 +669,6 @@ int main(void)
         cmocka_unit_test(test_at_most_200_mistakes_the_first_by_place),
         cmocka_unit_test(test_what_is_printed_is_safe_for_a_terminal),
         cmocka_unit_test(test_every_failing_allocation_is_out_of_memory),
-        cmocka_unit_test(test_the_reference_has_every_key_type_and_default),
-        cmocka_unit_test(test_the_examples_of_the_reference_are_good),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

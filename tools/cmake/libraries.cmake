@@ -12,6 +12,11 @@ kin_import(uv libuv)
 kin_import(fyaml libfyaml)
 kin_import(jansson jansson)
 
+# msgpack's C library was renamed: libmsgpackc until version 5 (Debian 12), libmsgpack-c since
+find_library(KIN_MSGPACK NAMES msgpack-c msgpackc REQUIRED)
+add_library(msgpackc INTERFACE)
+target_link_libraries(msgpackc INTERFACE ${KIN_MSGPACK})
+
 # kin_library(NAME FOLDER [EXCLUDE file...] LINK lib...): a static library of all .c files of a folder
 function(kin_library name folder)
   cmake_parse_arguments(ARG "" "" "LINK;EXCLUDE" ${ARGN})
