@@ -229,6 +229,7 @@ void worker_cluster_answer(struct worker_job *job);
 void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_rows(struct worker_job *job, const struct kin_message *m);
+/* veto.c */
 void worker_job_on_veto(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 
 /* ---- reading the store inside a task ---- */

@@ -95,7 +95,7 @@ static kin_status reload_batch(struct kin_env *env, struct kin_snap *snap, uint6
     struct kin_batch_features f;
     struct kin_batch_rows r;
     if (!kin_batch_features_open((const uint8_t *)features.p, features.n,
-                                 (unsigned)t->task.job->workflow->schema.count, &f) ||
+                                 &t->task.job->workflow->schema, &f) ||
         !kin_batch_rows_open((const uint8_t *)rows.p, rows.n, &r))
         return KIN_E_CORRUPT;
     return index_batch((uint32_t)seq, &f, &r, &t->records, &t->rows);
@@ -457,8 +457,8 @@ static void check_run(struct kin_env *env, struct kin_work *work)
     struct kin_batch_features features;
     struct kin_batch_rows rows;
     const struct kin_buf *payload = &slot->frame->payload;
-    if (!kin_batch_features_open(payload->p, slot->feature_bytes,
-                                 (unsigned)t->task.job->workflow->schema.count, &features) ||
+    if (!kin_batch_features_open(payload->p, slot->feature_bytes, &t->task.job->workflow->schema,
+                                 &features) ||
         !kin_batch_rows_open(payload->p + slot->feature_bytes, payload->n - slot->feature_bytes,
                              &rows))
         t->task.status = KIN_E_PROTO;

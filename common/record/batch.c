@@ -15,7 +15,7 @@ struct kin_batch_features kin_batch_features_trusted(const uint8_t *p)
                                        p + KIN_BATCH_FEATURES_HEAD};
 }
 
-bool kin_batch_features_open(const uint8_t *p, size_t n, unsigned fields,
+bool kin_batch_features_open(const uint8_t *p, size_t n, const struct kin_schema *schema,
                              struct kin_batch_features *out)
 {
     if (n < KIN_BATCH_FEATURES_HEAD)
@@ -31,8 +31,8 @@ bool kin_batch_features_open(const uint8_t *p, size_t n, unsigned fields,
         if (left < KIN_FEATURES_HEAD_BYTES)
             return false;
         uint32_t bytes = kin_features_bytes(rec), rel = kin_features_rel(rec);
-        if (bytes > left || !kin_features_valid(rec, bytes, fields) || (int64_t)rel <= last ||
-            rel >= KIN_BATCH_RECORDS_MAX)
+        if (bytes > left || !kin_features_valid(rec, bytes, (unsigned)schema->count) ||
+            !kin_features_fit(rec, schema) || (int64_t)rel <= last || rel >= KIN_BATCH_RECORDS_MAX)
             return false;
         last = rel;
         at += bytes;

@@ -20,7 +20,7 @@ struct kin_batch_features {
     const uint8_t *records;
 };
 /* Checks a section of n bytes completely, every record included. */
-bool kin_batch_features_open(const uint8_t *p, size_t n, unsigned fields,
+bool kin_batch_features_open(const uint8_t *p, size_t n, const struct kin_schema *schema,
                              struct kin_batch_features *out) KIN_MUST_CHECK;
 /* The same for bytes that passed the check before (from this node's own store): reads the head
  * only. */

@@ -63,6 +63,22 @@ bool kin_features_valid(const uint8_t *rec, size_t n, unsigned fields)
     return true;
 }
 
+bool kin_features_fit(const uint8_t *rec, const struct kin_schema *schema)
+{
+    for (unsigned f = 0; f < schema->count; f++) {
+        enum kin_type type = schema->fields[f].type;
+        uint32_t bytes = type == KIN_TYPE_DATE ? 4 : type == KIN_TYPE_NUMBER ? 8 : 16;
+        if (type != KIN_TYPE_DATE && type != KIN_TYPE_NUMBER && type != KIN_TYPE_GEO)
+            continue;
+        const uint8_t *at = NULL;
+        for (unsigned n = kin_features_values(rec, f, &at); n; n--) {
+            if (kin_features_next(&at).bytes != bytes)
+                return false;
+        }
+    }
+    return true;
+}
+
 void kin_features_begin(struct kin_features_builder *b, struct kin_buf *out, unsigned fields,
                         uint32_t rel, uint16_t source, struct kin_str id)
 {
@@ -85,7 +101,9 @@ void kin_features_begin(struct kin_features_builder *b, struct kin_buf *out, uns
 void kin_features_field(struct kin_features_builder *b, unsigned field)
 {
     size_t at = b->out->n - b->start;
-    if (b->overflow || b->out->failed || at + 4 > KIN_FEATURES_BYTES_MAX) {
+    if (b->overflow || b->out->failed)
+        return;
+    if (at + 4 > KIN_FEATURES_BYTES_MAX) {
         b->overflow = true;
         return;
     }

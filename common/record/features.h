@@ -11,7 +11,7 @@
  *  12  u16 fields     F
  *  14  u16 keys       K
  *  16  u16 key_words  where the keys start, in 4-byte words
- *  18  u16 flags      bit 0: this worker is the record's home
+ *  18  u16 reserved   0
  *  20  u16 field_words[F]  where each field starts, in words; 0: the field is null. Padded to 4
  *      id bytes, padded to 4
  *      fields, each: u32 values (>= 1), then that many values, each:
@@ -31,7 +31,6 @@ enum {
     KIN_ID_BYTES_MAX = 255,
     KIN_VALUES_MAX = 64, /* of one field */
     KIN_KEYS_MAX = 1024,
-    KIN_FEATURE_HOME = 1,
     KIN_VALUE_ASCII = 1
 };
 
@@ -54,10 +53,6 @@ static inline uint16_t kin_features_source(const uint8_t *rec)
 {
     return kin_le16(rec + 8);
 }
-static inline unsigned kin_features_flags(const uint8_t *rec)
-{
-    return kin_le16(rec + 18);
-}
 /* Sorted blocking keys (unaligned: read with kin_le64). */
 static inline const uint8_t *kin_features_keys(const uint8_t *rec, unsigned *count)
 {
@@ -73,7 +68,7 @@ static inline struct kin_str kin_features_id(const uint8_t *rec)
 /* Number of values of a field (0: null); *at is set to the first. */
 static inline unsigned kin_features_values(const uint8_t *rec, unsigned field, const uint8_t **at)
 {
-    unsigned words = kin_le16(rec + KIN_FEATURES_HEAD_BYTES + 2 * field);
+    unsigned words = kin_le16(rec + KIN_FEATURES_HEAD_BYTES + 2 * (size_t)field);
     if (!words)
         return 0;
     const uint8_t *p = rec + 4 * (size_t)words;
@@ -94,6 +89,10 @@ int kin_features_cmp_identity(const uint8_t *a, const uint8_t *b);
 /* True if the n bytes at rec are exactly one well-formed record of `fields` fields whose every
  * offset, count and length stays inside (for bytes from the wire or the store). */
 bool kin_features_valid(const uint8_t *rec, size_t n, unsigned fields);
+
+/* True if every value of a valid record has the payload size of its field's type: comparison reads
+ * dates, numbers and places without asking. */
+bool kin_features_fit(const uint8_t *rec, const struct kin_schema *schema);
 
 /* ---- building ----
  * begin; for each field that has values, in field order: field, value...; then end with the keys. A
