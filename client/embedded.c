@@ -18,7 +18,7 @@ struct run {
     struct kin_live *live;
     struct kin_coordinator_args coordinator;
     struct kin_worker_args workers[KIN_WORKERS_MAX];
-    char names[KIN_WORKERS_MAX][16];
+    char names[KIN_WORKERS_MAX][24];
     kin_status status;
     bool done;
     char error[600];

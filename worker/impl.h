@@ -15,7 +15,8 @@ enum {
     PARTITIONS = 64,         /* of the postings, by bits of the key */
     ITEM_PAIRS = 200 * 1000, /* aim for one unit of comparison work */
     EDGE_PAGE_ENTRIES = 4096,
-    HELLO_INTERVAL_US = 300 * 1000
+    HELLO_FIRST_US = 10 * 1000, /* then twice as long each time, up to */
+    HELLO_INTERVAL_US = 320 * 1000
 };
 
 struct worker;
@@ -179,6 +180,7 @@ struct worker {
     uint64_t lease_us;
     uint64_t lease_until_us;
     struct kin_timer tick;
+    uint64_t hello_us; /* until the next HELLO */
     struct worker_job *job;
 };
 
@@ -197,12 +199,14 @@ void worker_job_free(struct worker_job *job);
 kin_status record_table_add(struct record_table *t, struct record_at at) KIN_MUST_CHECK;
 
 /* settle.c */
-/* Appends u32 length, then the values behind a key as text, padded to 4; empty where unknown. */
-void worker_put_key_text(const struct worker_job *job, struct store_view *view, uint64_t key,
-                         uint32_t local, struct kin_buf *out);
 void worker_job_on_dead(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_settle(struct worker_job *job, const struct kin_message *m);
 void worker_settle_free(struct worker_job *job);
+
+/* key_text.c */
+/* Appends u32 length, then the values behind a key as text, padded to 4; empty where unknown. */
+void worker_put_key_text(const struct worker_job *job, struct store_view *view, uint64_t key,
+                         uint32_t local, struct kin_buf *out);
 
 /* refine.c: keys derived from oversized ones */
 bool worker_key_oversized(const struct worker_job *job, uint64_t key);

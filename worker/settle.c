@@ -274,31 +274,6 @@ struct answer_task {
     uint64_t postings, blocks, largest;
 };
 
-void worker_put_key_text(const struct worker_job *job, struct store_view *view, uint64_t key,
-                         uint32_t local, struct kin_buf *out)
-{
-    static const char zero[4];
-    struct kin_buf values = {0}, text = {0};
-    const uint8_t *rec = store_view_at(view, job->records.items[local]);
-    const struct kin_key_rule *rule = &job->workflow->keys[kin_key_rule_number(key)];
-    if (rec && kin_blocking_key_values(rule, rec, key, &values)) {
-        struct kin_cursor c = kin_cursor_of(values.p, values.n);
-        for (unsigned t = 0; t < rule->count && !c.bad; t++) {
-            uint32_t n = kin_cursor_u32(&c);
-            const uint8_t *p = kin_cursor_take(&c, n);
-            if (t)
-                kin_buf_puts(&text, " + ");
-            if (p && n <= 200)
-                kin_buf_put(&text, p, n);
-        }
-    }
-    kin_buf_u32(out, (uint32_t)text.n);
-    kin_buf_put(out, text.p, text.n);
-    kin_buf_put(out, zero, (4 - text.n % 4) % 4);
-    kin_buf_deinit(&values);
-    kin_buf_deinit(&text);
-}
-
 static void answer_run(struct kin_env *env, struct kin_work *work)
 {
     struct answer_task *t = (struct answer_task *)work;

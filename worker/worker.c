@@ -63,7 +63,10 @@ static void tick(struct kin_timer *t)
     }
     /* the answer echoes the request number: a lease counts from when it was asked for */
     worker_send(w, &m, now, NULL);
-    w->env->ops->timer_arm(w->env, &w->tick, w->joined ? w->lease_us / 3 : HELLO_INTERVAL_US);
+    w->hello_us = w->joined                             ? HELLO_FIRST_US
+                  : 2 * w->hello_us < HELLO_INTERVAL_US ? 2 * w->hello_us
+                                                        : HELLO_INTERVAL_US;
+    w->env->ops->timer_arm(w->env, &w->tick, w->joined ? w->lease_us / 3 : w->hello_us);
 }
 
 static void *worker_boot(struct kin_env *env, void *arg)
@@ -76,6 +79,7 @@ static void *worker_boot(struct kin_env *env, void *arg)
     snprintf(w->name, sizeof w->name, "%s", args && args->name ? args->name : "worker");
     w->incarnation = env->ops->random(env) | 1;
     w->tick.fire = tick;
+    w->hello_us = HELLO_FIRST_US;
     env->ops->timer_arm(env, &w->tick, 0);
     return w;
 }

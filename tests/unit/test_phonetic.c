@@ -317,6 +317,14 @@ static const char *const metaphone_codes[][3] = {
     {"Hernandez", "HRNN", "HRNN"},
     {"Muller", "MLR", "MLR"},
     {"Bjork", "PJRK", "PJRK"},
+    {"Sadowski", "STSK", "STFS"},
+    {"Majewski", "MJSK", "MJFS"},
+    {"Malewsky", "MLSK", "MLFS"},
+    {"Lewandowsky", "LNTS", "LNTF"},
+    {"Thumbs", "0MPS", "TMPS"},
+    {"Sugarman", "XKRM", "SKRM"},
+    {"Holz", "HLS", "HLS"},
+    {"Anheim", "ANM", "ANM"},
 };
 
 static void metaphone_matches_published_codes(void **state)
