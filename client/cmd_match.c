@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -46,6 +47,12 @@ static unsigned thread_count(const struct kin_cli_job *o)
     return o->threads ? (unsigned)o->threads : n > 0 ? (unsigned)n : 1;
 }
 
+static uint64_t peak_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
+}
+
 static void on_report(void *arg, const struct kin_report *report)
 {
     struct session *s = arg;
@@ -53,7 +60,7 @@ static void on_report(void *arg, const struct kin_report *report)
     if (s->plan)
         kin_display_plan(report, s->o.workflow, thread_count(&s->o), &s->summary);
     else if (!s->o.quiet)
-        kin_display_summary(report, s->o.out_dir, &s->summary);
+        kin_display_summary(report, s->o.out_dir, peak_bytes(), &s->summary);
 }
 
 /* The output must be a place where a directory of ours may appear: nothing, or an earlier result.

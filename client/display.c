@@ -110,12 +110,14 @@ static void sizes_table(const struct kin_report *r, struct kin_buf *out)
     }
 }
 
-void kin_display_summary(const struct kin_report *r, const char *out_dir, struct kin_buf *out)
+void kin_display_summary(const struct kin_report *r, const char *out_dir, uint64_t peak_bytes,
+                         struct kin_buf *out)
 {
     double seconds = (double)r->total_us / 1e6;
     double match = (double)r->phase_us[KIN_PHASE_MATCH] / 1e6;
     char note[64];
-    kin_buf_printf(out, "\n%s: %.2f s\n", r->workflow, seconds);
+    kin_buf_printf(out, "\n%s: %.2f s, %.0f MiB at most\n", r->workflow, seconds,
+                   (double)peak_bytes / (1 << 20));
     sources_table(r, out);
     kin_buf_putc(out, '\n');
     row(out, "MatchGroups", r->groups, "of two records or more");

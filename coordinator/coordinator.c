@@ -253,8 +253,8 @@ void kin_coordinator_progress(const struct kin_coordinator *c, struct kin_progre
             out->total += c->workers[i].progress_total;
         }
     } else if (job->phase == KIN_PHASE_WRITE) {
-        out->done = job->pipe.written;
-        out->total = job->pipe.total;
+        out->done = job->pieces_before + job->pipe.written;
+        out->total = job->pieces;
     }
 }
 

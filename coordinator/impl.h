@@ -210,6 +210,7 @@ struct cjob {
     /* write */
     struct kin_out *out;
     struct pipe pipe;
+    uint64_t pieces, pieces_before; /* of all pipes; of those that have ended: for the progress */
     struct kin_golden_plan *golden;
     struct kin_str *columns; /* of the whole job, in byte order */
     size_t column_count;

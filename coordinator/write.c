@@ -450,10 +450,20 @@ static void publish(struct kin_coordinator *c)
         ctask_start(&t->task);
 }
 
+static uint64_t group_pieces(const struct cjob *job)
+{
+    return ((uint64_t)job->group_count + GROUPS_PER_PIECE - 1) / GROUPS_PER_PIECE;
+}
+
+static uint64_t pair_pieces(const struct cjob *job)
+{
+    uint64_t edges = job->edges.n / sizeof(struct kin_keyed);
+    return (edges + EDGES_PER_PIECE - 1) / EDGES_PER_PIECE;
+}
+
 static void groups_begin(struct kin_coordinator *c)
 {
-    uint64_t pieces = ((uint64_t)c->job->group_count + GROUPS_PER_PIECE - 1) / GROUPS_PER_PIECE;
-    pipe_begin(c, pieces, "groups.csv", NULL, make_groups, publish);
+    pipe_begin(c, group_pieces(c->job), "groups.csv", NULL, make_groups, publish);
 }
 
 static void pairs_begin(struct kin_coordinator *c)
@@ -462,9 +472,7 @@ static void pairs_begin(struct kin_coordinator *c)
         groups_begin(c);
         return;
     }
-    uint64_t edges = c->job->edges.n / sizeof(struct kin_keyed);
-    pipe_begin(c, (edges + EDGES_PER_PIECE - 1) / EDGES_PER_PIECE, "pairs.csv", NULL, make_pairs,
-               groups_begin);
+    pipe_begin(c, pair_pieces(c->job), "pairs.csv", NULL, make_pairs, groups_begin);
 }
 
 struct begin_task {
@@ -514,8 +522,11 @@ static void begin_finish(struct ctask *task)
         job_fail(c, task->status, "the output cannot be begun: %s", task->err.msg);
         return;
     }
-    c->job->out = t->out;
+    struct cjob *job = c->job;
+    job->out = t->out;
     t->out = NULL;
+    job->pieces =
+        job->chunk_count + group_pieces(job) + (c->args->job->pairs ? pair_pieces(job) : 0);
     pipe_begin(c, c->job->chunk_count, "matches.csv", "errors.csv", make_matches, pairs_begin);
 }
 

@@ -15,6 +15,7 @@ enum {
     PARTITIONS = 64,         /* of the postings, by bits of the key */
     ITEM_PAIRS = 200 * 1000, /* aim for one unit of comparison work */
     EDGE_PAGE_ENTRIES = 4096,
+    RENEWAL_US = 500 * 1000,
     HELLO_FIRST_US = 10 * 1000, /* then twice as long each time, up to */
     HELLO_INTERVAL_US = 320 * 1000
 };

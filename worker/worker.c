@@ -40,6 +40,12 @@ void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t p
     worker_send(w, &m, request, NULL);
 }
 
+/* Three times a lease, and often enough for the progress that the message carries. */
+static uint64_t renewal_us(const struct worker *w)
+{
+    return w->lease_us / 3 < RENEWAL_US ? w->lease_us / 3 : RENEWAL_US;
+}
+
 static void tick(struct kin_timer *t)
 {
     struct worker *w = (struct worker *)((char *)t - offsetof(struct worker, tick));
@@ -66,7 +72,7 @@ static void tick(struct kin_timer *t)
     w->hello_us = w->joined                             ? HELLO_FIRST_US
                   : 2 * w->hello_us < HELLO_INTERVAL_US ? 2 * w->hello_us
                                                         : HELLO_INTERVAL_US;
-    w->env->ops->timer_arm(w->env, &w->tick, w->joined ? w->lease_us / 3 : w->hello_us);
+    w->env->ops->timer_arm(w->env, &w->tick, w->joined ? renewal_us(w) : w->hello_us);
 }
 
 static void *worker_boot(struct kin_env *env, void *arg)
@@ -93,7 +99,7 @@ static void on_welcome(struct worker *w, const struct kin_message *m)
     w->epoch = m->epoch;
     w->lease_us = (uint64_t)m->u.welcome.lease_ms * 1000;
     w->lease_until_us = m->request + w->lease_us;
-    w->env->ops->timer_arm(w->env, &w->tick, w->lease_us / 3);
+    w->env->ops->timer_arm(w->env, &w->tick, renewal_us(w));
     kin_env_log(w->env, 'I', "joined", "epoch=%llu", (unsigned long long)w->epoch);
 }
 
