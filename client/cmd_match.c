@@ -1,6 +1,7 @@
 #include "client/commands.h"
 #include "client/display.h"
 #include "client/job_options.h"
+#include "client/state_dir.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 /* `kindred match` and `kindred plan`: the embedded cluster, and what is shown of it. */
+
+enum { OUTPUT_BYTES_MAX = 4000, PATH_BYTES = OUTPUT_BYTES_MAX + 200 };
 
 struct session {
     struct kin_cli_job o;
@@ -37,6 +40,8 @@ static void on_progress(void *arg, const struct kin_progress *progress)
 static void on_log(void *arg, kin_node_id node, char level, const char *event, const char *text)
 {
     struct session *s = arg;
+    if (!s->o.json_log && strcmp(event, "job_failed") == 0)
+        return; /* run() says the same in a better way */
     kin_display_clear(&s->display);
     kin_cli_log(s->o.json_log, node, level, event, text);
 }
@@ -60,32 +65,65 @@ static void on_report(void *arg, const struct kin_report *report)
     if (s->plan)
         kin_display_plan(report, s->o.workflow, thread_count(&s->o), &s->summary);
     else if (!s->o.quiet)
-        kin_display_summary(report, s->o.out_dir, peak_bytes(), &s->summary);
+        kin_display_summary(report, s->o.workflow, s->o.out_dir, peak_bytes(), &s->summary);
+}
+
+/* The parent of the output must be there, or the job would find out at its end. */
+static int check_parent(const char *dir, size_t n)
+{
+    char parent[PATH_BYTES];
+    while (n > 0 && dir[n - 1] != '/')
+        n--;
+    snprintf(parent, sizeof parent, "%.*s", n ? (int)n : 1, n ? dir : ".");
+    if (access(parent, W_OK | X_OK) == 0)
+        return -1;
+    fprintf(stderr, "kindred: %s: no output can be made in %s: %s\n", dir, parent, strerror(errno));
+    return KIN_EXIT_USAGE;
+}
+
+/* "/", "." and "..", alone or at the end of a path, name none that could be put in place. */
+static bool names_directory(const char *dir, size_t n)
+{
+    const char *slash = memrchr(dir, '/', n);
+    const char *name = slash ? slash + 1 : dir;
+    size_t bytes = (size_t)(dir + n - name);
+    return bytes > 2 || (bytes > 0 && name[0] != '.') || (bytes == 2 && name[1] != '.');
 }
 
 /* The output must be a place where a directory of ours may appear: nothing, or an earlier result.
  */
-static int check_output(const char *dir)
+static int check_output(const char *dir, size_t n)
 {
     struct stat st;
-    char path[4200];
-    if (lstat(dir, &st) != 0)
-        return errno == ENOENT ? -1 : KIN_EXIT_FAILED;
+    char path[PATH_BYTES];
+    if (!names_directory(dir, n)) {
+        fprintf(stderr, "kindred: %s: not the name of a directory to be made\n", dir);
+        return KIN_EXIT_USAGE;
+    }
+    if (lstat(dir, &st) != 0 && errno == ENOENT)
+        return check_parent(dir, n);
+    if (lstat(dir, &st) != 0) {
+        fprintf(stderr, "kindred: %s: %s\n", dir, strerror(errno));
+        return KIN_EXIT_USAGE;
+    }
     if (!S_ISDIR(st.st_mode)) {
         fprintf(stderr, "kindred: %s: exists and is not a directory\n", dir);
         return KIN_EXIT_USAGE;
     }
     snprintf(path, sizeof path, "%s/report.json", dir);
     if (access(path, F_OK) == 0 || rmdir(dir) == 0) /* an empty directory may go */
-        return -1;
+        return check_parent(dir, n);
     fprintf(stderr, "kindred: %s: exists and holds no earlier result; it is not replaced\n", dir);
     return KIN_EXIT_USAGE;
 }
 
 static int run(struct session *s, const char *state_dir)
 {
-    struct kin_err err;
-    struct kin_embedded_options embedded = {.job = &s->o.job,
+    struct kin_err err = {0};
+    bool started = false, existed = access(state_dir, F_OK) == 0;
+    uint64_t records = 0; /* taken in by the end, whatever the end */
+    struct kin_embedded_options embedded = {.records = &records,
+                                            .job = &s->o.job,
                                             .state_dir = state_dir,
                                             .workers = (unsigned)s->o.workers,
                                             .threads = thread_count(&s->o),
@@ -93,37 +131,51 @@ static int run(struct session *s, const char *state_dir)
                                             .on_progress = on_progress,
                                             .log_line = on_log,
                                             .on_report = on_report,
-                                            .arg = s};
+                                            .arg = s,
+                                            .started = &started};
+    if (kin_state_dir_check(state_dir, &err) != KIN_OK) {
+        fprintf(stderr, "kindred: %s\n", err.msg);
+        return KIN_EXIT_USAGE;
+    }
     s->display.active = !s->o.quiet && !s->o.json_log && isatty(STDERR_FILENO);
     kin_status status = kin_embedded_run(&embedded, &err);
     kin_display_clear(&s->display);
     if (status != KIN_OK) {
         fprintf(stderr, "kindred: %s\n", err.msg);
-        if (!s->plan)
+        struct kin_err ignored;
+        if (started && records == 0 && !existed)
+            status =
+                kin_state_dir_remove(state_dir, &ignored); /* nothing was done: nothing to keep */
+        else if (!s->plan && started)
             fprintf(stderr,
                     "kindred: what was done is kept in %s; the same command goes on there\n",
                     state_dir);
         return KIN_EXIT_FAILED;
     }
-    fwrite(s->summary.p ? s->summary.p : (const uint8_t *)"", 1, s->summary.n, stdout);
-    if (!s->o.keep_state && kin_embedded_remove_state(state_dir, &err) != KIN_OK)
+    if (!s->o.keep_state && kin_state_dir_remove(state_dir, &err) != KIN_OK)
         fprintf(stderr, "kindred: %s\n", err.msg); /* the result stands all the same */
+    fwrite(s->summary.p ? s->summary.p : (const uint8_t *)"", 1, s->summary.n, stdout);
     return s->o.strict && s->rejected ? KIN_EXIT_REJECTED : KIN_EXIT_OK;
 }
 
 static int match(struct session *s)
 {
-    char state[4200];
-    size_t n = strlen(s->o.out_dir);
-    while (n > 1 && s->o.out_dir[n - 1] == '/')
+    char state[PATH_BYTES];
+    const char *out = s->o.out_dir, *given = s->o.state_dir;
+    size_t n = strlen(out);
+    while (n > 1 && out[n - 1] == '/')
         n--;
-    if (n > 4000) {
+    if (n > OUTPUT_BYTES_MAX) {
         fputs("kindred match: the path of the output is too long\n", stderr);
         return KIN_EXIT_USAGE;
     }
-    snprintf(state, sizeof state, "%.*s.state", (int)n, s->o.out_dir);
-    int code = check_output(s->o.out_dir);
-    return code >= 0 ? code : run(s, s->o.state_dir ? s->o.state_dir : state);
+    if (given && strncmp(given, out, n) == 0 && (given[n] == '/' || !given[n])) {
+        fprintf(stderr, "kindred: %s: the state cannot be inside the output\n", given);
+        return KIN_EXIT_USAGE;
+    }
+    snprintf(state, sizeof state, "%.*s.state", (int)n, out);
+    int code = check_output(out, n);
+    return code >= 0 ? code : run(s, given ? given : state);
 }
 
 int kin_command_match(int argc, char **argv)
@@ -153,7 +205,7 @@ int kin_command_plan(int argc, char **argv)
         code = kin_cli_job_load(&s.o);
     if (code < 0) {
         const char *tmp = getenv("TMPDIR");
-        char made[4200];
+        char made[PATH_BYTES];
         snprintf(made, sizeof made, "%s/kindred-plan-XXXXXX", tmp && *tmp ? tmp : "/tmp");
         s.o.job.plan_only = true;
         if (!s.o.state_dir && !mkdtemp(made)) {
@@ -162,8 +214,7 @@ int kin_command_plan(int argc, char **argv)
         } else {
             code = run(&s, s.o.state_dir ? s.o.state_dir : made);
             struct kin_err err;
-            if (code != KIN_EXIT_OK && !s.o.state_dir &&
-                kin_embedded_remove_state(made, &err) != KIN_OK)
+            if (code != KIN_EXIT_OK && !s.o.state_dir && kin_state_dir_remove(made, &err) != KIN_OK)
                 fprintf(stderr, "kindred: %s\n", err.msg);
         }
     }

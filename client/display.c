@@ -89,6 +89,17 @@ static void sources_table(const struct kin_report *r, struct kin_buf *out)
     }
 }
 
+static void warnings(const struct kin_report *r, const struct kin_workflow *w, struct kin_buf *out)
+{
+    for (size_t f = 0; f < w->schema.count; f++) {
+        if (r->without_column[f])
+            kin_buf_printf(
+                out,
+                "\n  Warning: no source has a column for the field '%s': it was null everywhere.\n",
+                w->fields[f].name);
+    }
+}
+
 static void sizes_table(const struct kin_report *r, struct kin_buf *out)
 {
     static const char *const names[KIN_SIZE_BUCKETS] = {
@@ -110,8 +121,8 @@ static void sizes_table(const struct kin_report *r, struct kin_buf *out)
     }
 }
 
-void kin_display_summary(const struct kin_report *r, const char *out_dir, uint64_t peak_bytes,
-                         struct kin_buf *out)
+void kin_display_summary(const struct kin_report *r, const struct kin_workflow *w,
+                         const char *out_dir, uint64_t peak_bytes, struct kin_buf *out)
 {
     double seconds = (double)r->total_us / 1e6;
     double match = (double)r->phase_us[KIN_PHASE_MATCH] / 1e6;
@@ -137,6 +148,7 @@ void kin_display_summary(const struct kin_report *r, const char *out_dir, uint64
     if (r->excess_keys)
         row(out, "blocking keys dropped", r->excess_keys, "over limits.max_keys");
     sizes_table(r, out);
+    warnings(r, w, out);
     kin_buf_printf(out, "\n  %s/matches.csv  groups.csv  errors.csv  report.json\n", out_dir);
 }
 
@@ -159,6 +171,17 @@ enum {
     BYTES_FIXED = 64 * 1024 * 1024
 };
 
+static void plan_sources(const struct kin_report *r, struct kin_buf *out)
+{
+    char a[32], b[32], c[32];
+    kin_buf_printf(out, "\n  %-16s %13s %13s %13s\n", "source", "read", "superseded", "rejected");
+    for (size_t i = 0; i < r->source_count; i++) {
+        const struct kin_report_source *s = &r->sources[i];
+        kin_buf_printf(out, "  %-16.16s %13s %13s %13s\n", s->name, kin_display_number(s->read, a),
+                       kin_display_number(s->superseded, b), kin_display_number(s->rejected, c));
+    }
+}
+
 void kin_display_plan(const struct kin_report *r, const struct kin_workflow *w, unsigned threads,
                       struct kin_buf *out)
 {
@@ -166,7 +189,8 @@ void kin_display_plan(const struct kin_report *r, const struct kin_workflow *w, 
     uint64_t pairs = 0, postings = 0;
     kin_buf_printf(out, "\n%s: %s records in %.2f s\n", r->workflow,
                    kin_display_number(r->records, a), (double)r->total_us / 1e6);
-    sources_table(r, out);
+    plan_sources(r, out);
+    warnings(r, w, out);
     kin_buf_printf(out, "\n  %-40s %12s %12s %16s %10s\n", "blocking key", "records", "blocks",
                    "pairs", "largest");
     for (unsigned k = 0; k < r->key_count; k++) {

@@ -15,8 +15,8 @@ void kin_display_clear(struct kin_display *d);
 /* "1,234,567". out has room for 32. Returns out. */
 const char *kin_display_number(uint64_t x, char *out);
 /* peak_bytes: resident memory at its largest, mapped files included. */
-void kin_display_summary(const struct kin_report *report, const char *out_dir, uint64_t peak_bytes,
-                         struct kin_buf *out);
+void kin_display_summary(const struct kin_report *report, const struct kin_workflow *workflow,
+                         const char *out_dir, uint64_t peak_bytes, struct kin_buf *out);
 void kin_display_plan(const struct kin_report *report, const struct kin_workflow *workflow,
                       unsigned threads, struct kin_buf *out);
 

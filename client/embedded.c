@@ -1,16 +1,11 @@
 #include "client/embedded.h"
 
+#include "client/state_dir.h"
 #include "common/env/live/live.h"
 #include "common/store/lmdb_store.h"
 #include "worker/worker.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct run {
@@ -24,12 +19,22 @@ struct run {
     char error[600];
 };
 
+static void note_records(const struct run *run)
+{
+    struct kin_progress progress;
+    if (!run->options->records || !run->coordinator.self)
+        return;
+    kin_coordinator_progress(run->coordinator.self, &progress);
+    *run->options->records = progress.records;
+}
+
 static void on_done(void *arg, kin_status status, const char *error)
 {
     struct run *run = arg;
     run->status = status;
     run->done = true;
     snprintf(run->error, sizeof run->error, "%s", error);
+    note_records(run);
     if (status == KIN_OK && run->options->on_report)
         run->options->on_report(run->options->arg, kin_coordinator_report(run->coordinator.self));
     kin_live_stop(run->live);
@@ -40,6 +45,7 @@ static void on_signal(void *arg, int signal)
     struct run *run = arg;
     if (!run->done) {
         run->status = KIN_E_CANCELLED;
+        note_records(run);
         snprintf(run->error, sizeof run->error, "stopped by signal %d", signal);
     }
     kin_live_stop(run->live);
@@ -87,23 +93,6 @@ static kin_status add_nodes(struct run *run, struct kin_err *err)
     return status;
 }
 
-/* One process at a time: the lock is held until the descriptor is closed. */
-static kin_status lock_state(const char *dir, int *fd, struct kin_err *err)
-{
-    char path[4200];
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return kin_err_set(err, KIN_E_IO, "%s: %s", dir, strerror(errno));
-    snprintf(path, sizeof path, "%s/lock", dir);
-    *fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (*fd < 0)
-        return kin_err_set(err, KIN_E_IO, "%s: %s", path, strerror(errno));
-    if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
-        close(*fd);
-        return kin_err_set(err, KIN_E_BUSY, "%s: in use by another process", dir);
-    }
-    return KIN_OK;
-}
-
 kin_status kin_embedded_run(const struct kin_embedded_options *options, struct kin_err *err)
 {
     struct run *run = kin_calloc(1, sizeof *run);
@@ -120,16 +109,22 @@ kin_status kin_embedded_run(const struct kin_embedded_options *options, struct k
     run->coordinator.lease_ms = 60 * 1000;
     struct kin_live_options live = {
         .threads = options->threads, .log_line = options->log_line, .log_arg = options->arg};
-    kin_status status = lock_state(options->state_dir, &lock, err);
+    kin_status status = kin_state_dir_lock(options->state_dir, &lock, err);
     if (status == KIN_OK)
         status = kin_live_new(&live, &run->live, err);
-    if (status == KIN_OK)
+    if (status == KIN_OK) {
         status = add_nodes(run, err);
+        if (status == KIN_E_CORRUPT || status == KIN_E_VERSION)
+            kin_err_wrap(err, status, "the state cannot be used; remove %s to begin anew",
+                         options->state_dir);
+    }
     if (status == KIN_OK)
         status = kin_live_on_signal(run->live, on_signal, run);
     if (status == KIN_OK && options->on_progress)
         status = kin_live_every(run->live, 100, on_interval, run);
     if (status == KIN_OK) {
+        if (options->started)
+            *options->started = true;
         kin_live_run(run->live);
         status = run->status;
         if (status != KIN_OK)
@@ -141,19 +136,4 @@ kin_status kin_embedded_run(const struct kin_embedded_options *options, struct k
         close(lock);
     kin_free(run);
     return status;
-}
-
-static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
-kin_status kin_embedded_remove_state(const char *state_dir, struct kin_err *err)
-{
-    if (nftw(state_dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        return kin_err_set(err, KIN_E_IO, "%s: %s", state_dir, strerror(errno));
-    return KIN_OK;
 }

@@ -12,12 +12,15 @@ struct kin_embedded_options {
     unsigned threads;      /* 0: one per processor */
     uint64_t map_bytes;    /* of each store; 0: 1 TiB of address space */
     bool fsync;            /* survive power loss too, not only kill -9 */
+    uint64_t *records;     /* set to the records taken in, also where the job fails; may be NULL */
     /* about ten times a second, and once at the end; may be NULL */
     void (*on_progress)(void *arg, const struct kin_progress *progress);
     void (*log_line)(void *arg, kin_node_id node, char level, const char *event, const char *text);
     /* the job is done; report is borrowed for the call. May be NULL */
     void (*on_report)(void *arg, const struct kin_report *report);
     void *arg;
+    bool
+        *started; /* set once the stores are open: from then on what is done is kept. May be NULL */
 };
 
 /* Runs the job to its end. The state stays where it is; a job that was interrupted is resumed by
@@ -25,8 +28,5 @@ struct kin_embedded_options {
  * directory. */
 kin_status kin_embedded_run(const struct kin_embedded_options *options,
                             struct kin_err *err) KIN_MUST_CHECK;
-
-/* Removes a state directory that kin_embedded_run made. */
-kin_status kin_embedded_remove_state(const char *state_dir, struct kin_err *err) KIN_MUST_CHECK;
 
 #endif

@@ -291,7 +291,8 @@ void kin_cli_job_deinit(struct kin_cli_job *o)
 void kin_cli_log(bool json, kin_node_id node, char level, const char *event, const char *text)
 {
     if (!json) {
-        if (level == 'W' || level == 'E')
+        if (level == 'W' ||
+            (level == 'E' && strcmp(event, "job_failed") != 0)) /* told at the end */
             fprintf(stderr, "kindred: %s %s\n", event, text);
         return;
     }

@@ -1,5 +1,6 @@
 #include "client/commands.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
     if (strcmp(name, "--version") == 0) {
@@ -62,4 +63,13 @@ int main(int argc, char **argv)
         return command->run(2, help_argv);
     }
     return command->run(argc - 1, argv + 1);
+}
+
+int main(int argc, char **argv)
+{
+    int code = run(argc, argv);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "kindred: standard output cannot be written: %s\n", strerror(errno));
+    return code == KIN_EXIT_OK ? KIN_EXIT_FAILED : code;
 }

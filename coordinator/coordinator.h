@@ -80,6 +80,8 @@ struct kin_report {
     uint64_t compared, matched; /* pairs */
     uint64_t excess_keys;
     uint64_t *unparsable; /* [field] */
+    bool *
+        without_column; /* [field] no source has any of its columns: a misspelt name, most likely */
     uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked;
     uint64_t phase_us[KIN_PHASE_COUNT];
     uint64_t total_us;

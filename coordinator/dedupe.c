@@ -162,6 +162,23 @@ static kin_status walk_pages(struct dedupe_task *t, struct page_view *view,
     return KIN_OK;
 }
 
+/* Fields that nothing fills: none of their columns was met in any source. */
+static void find_unfilled(struct cjob *job)
+{
+    const struct kin_workflow *w = job->workflow;
+    for (size_t f = 0; f < w->schema.count; f++) {
+        bool found = job->records == 0; /* nothing was read: nothing can be said */
+        for (size_t s = 0; s < w->source_count && !found; s++) {
+            for (size_t k = 0; k < w->sources[s].columns[f].count && !found; k++) {
+                struct kin_str name = kin_str_of(w->sources[s].columns[f].names[k]);
+                for (size_t i = 0; i < job->column_count && !found; i++)
+                    found = kin_str_eq(job->columns[i], name);
+            }
+        }
+        job->report.without_column[f] = !found;
+    }
+}
+
 static void dedupe_run(struct kin_env *env, struct kin_work *work)
 {
     struct dedupe_task *t = (struct dedupe_task *)work;
@@ -175,6 +192,8 @@ static void dedupe_run(struct kin_env *env, struct kin_work *work)
         status = KIN_E_NOMEM;
     if (status == KIN_OK)
         status = walk_pages(t, &view, identities);
+    if (status == KIN_OK)
+        find_unfilled(t->task.c->job);
     if (status == KIN_OK && n)
         kin_radix_sort(identities, tmp, n);
     for (size_t i = 0, end; i < n && status == KIN_OK; i = end) {

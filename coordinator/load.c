@@ -38,6 +38,8 @@ struct load {
     struct header_ref *header; /* of the file being cut */
     uint64_t next_cut;         /* number of the next chunk */
     uint64_t next_commit;
+    bool reopen; /* the next cut task starts over with file `from_file` */
+    uint32_t from_file;
     uint64_t skip_offset; /* cut and discard up to this chunk of the file, after a rewind */
     bool skipping;
     bool cutting, ended;
@@ -176,6 +178,11 @@ static void cut_run(struct kin_env *env, struct kin_work *work)
     struct load *l = t->load;
     const struct cjob *job = t->task.c->job;
     kin_status status = KIN_OK;
+    if (l->reopen) {
+        reader_close(&l->reader);
+        l->reader.file = l->from_file;
+        l->reopen = false;
+    }
     while (status == KIN_OK && !t->got && l->reader.file < job->file_count) {
         if (!l->reader.cutter)
             status = open_file(t, job);
@@ -455,7 +462,6 @@ static void rewind_to(struct kin_coordinator *c, uint64_t number)
 {
     struct cjob *job = c->job;
     struct load *l = job->load;
-    reader_close(&l->reader);
     for (size_t i = 0; i < CHUNK_WINDOW; i++) {
         outbox_clear(&job->outbox[i]);
         split_output_deinit(&l->slots[i].out);
@@ -464,9 +470,10 @@ static void rewind_to(struct kin_coordinator *c, uint64_t number)
     l->next_cut = l->next_commit = number;
     l->ended = false;
     l->skipping = number > 1;
-    l->reader.file = 0;
+    l->reopen = true; /* files are opened and closed in tasks only */
+    l->from_file = 0;
     if (number > 1) {
-        l->reader.file = job->chunks[number - 2].file;
+        l->from_file = job->chunks[number - 2].file;
         l->skip_offset = job->chunks[number - 2].offset;
     }
     for (unsigned w = 0; w < c->args->workers; w++)

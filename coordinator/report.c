@@ -14,7 +14,8 @@ kin_status report_init(struct cjob *job)
     r->sources = kin_calloc(w->source_count, sizeof *r->sources);
     r->keys = kin_calloc(w->key_count, sizeof *r->keys);
     r->unparsable = kin_calloc(w->schema.count, sizeof *r->unparsable);
-    if (!r->sources || !r->keys || !r->unparsable)
+    r->without_column = kin_calloc(w->schema.count, sizeof *r->without_column);
+    if (!r->sources || !r->keys || !r->unparsable || !r->without_column)
         return KIN_E_NOMEM; /* job_free frees the rest */
     for (size_t s = 0; s < w->source_count; s++)
         r->sources[s].name = w->sources[s].name;
@@ -36,6 +37,7 @@ void report_deinit(struct kin_report *r)
     kin_free(r->sources);
     kin_free(r->keys);
     kin_free(r->unparsable);
+    kin_free(r->without_column);
     *r = (struct kin_report){0};
 }
 
@@ -126,8 +128,8 @@ static json_t *groups_json(const struct kin_report *r)
 kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow *workflow,
                            struct kin_buf *out)
 {
-    json_t *o = json_object(), *unparsable = json_object(), *veto = json_object(),
-           *seconds = json_object();
+    json_t *o = json_object(), *unparsable = json_object(), *missing = json_array(),
+           *veto = json_object(), *seconds = json_object();
     json_object_set_new(o, "workflow", text_of(r->workflow));
     put(o, "read", r->read);
     put(o, "grouped", r->grouped);
@@ -143,9 +145,13 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
     json_object_set_new(o, "oversized_blocks",
                         blocks_json(r, r->oversized, r->oversized_count, true));
     put(o, "excess_keys", r->excess_keys);
-    for (size_t f = 0; f < workflow->schema.count; f++)
+    for (size_t f = 0; f < workflow->schema.count; f++) {
         put(unparsable, workflow->fields[f].name, r->unparsable[f]);
+        if (r->without_column[f])
+            json_array_append_new(missing, text_of(workflow->fields[f].name));
+    }
     json_object_set_new(o, "unparsable_values", unparsable);
+    json_object_set_new(o, "fields_without_column", missing);
     put(veto, "components_checked", r->veto_components);
     put(veto, "components_too_large", r->veto_unchecked);
     put(veto, "forbidden_pairs", r->veto_forbidden);
@@ -155,7 +161,7 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
         json_object_set_new(seconds, kin_phase_name((enum kin_phase)p),
                             json_real((double)r->phase_us[p] / 1e6));
     json_object_set_new(o, "seconds", seconds);
-    char *text = json_dumps(o, JSON_INDENT(2));
+    char *text = json_dumps(o, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
     json_decref(o);
     if (!text)
         return KIN_E_NOMEM;

@@ -229,6 +229,10 @@ static void on_opened(struct kin_coordinator *c, unsigned worker, const struct k
                  worker + 1, (int)m->u.job_opened.text.n, m->u.job_opened.text.p);
         return;
     }
+    if (m->u.job_opened.durable < w->durable)
+        kin_env_log(c->env, 'W', "batches_lost", "worker=%u acknowledged=%llu held=%llu",
+                    worker + 1, (unsigned long long)w->durable,
+                    (unsigned long long)m->u.job_opened.durable);
     w->opened = true;
     w->durable = m->u.job_opened.durable;
     w->sent = w->durable;

@@ -45,8 +45,8 @@ check_quality() { # NAME LINE LEAST
         fail "$1" "F1 of $2 is ${f1:-missing}, expected at least $3"
 }
 
-# read = grouped + singletons + superseded + rejected, in all and for each source; the sources add up
-# to the total; and the outputs hold what the report says.
+# read = grouped + singletons + superseded + rejected, in all and for each source; the sources add
+# up to the total; and the outputs hold what the report says.
 check_counts() { # NAME
     local out=$scratch/$1 report=$scratch/$1/report.json
     paste <(report_numbers "$report" read) <(report_numbers "$report" grouped) \

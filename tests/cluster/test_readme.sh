@@ -13,11 +13,8 @@ mkdir data
 
 block() { # LANGUAGE N: the n-th fenced block of that language
     awk -v fence="\`\`\`$1" -v n="$2" '
-        /^```/ && inside { inside = 0; next }
-        $0 == fence { seen++; inside = 1; next }
-        /^```/ { inside = 1; other = 1; next }
-        inside && !other && seen == n { print }
-        !inside { other = 0 }' "$readme"
+        /^```/ { if (open) { open = 0 } else { open = 1; wanted = $0 == fence && ++seen == n }; next }
+        open && wanted' "$readme"
 }
 
 block csv 1 >data/crm.csv

@@ -454,7 +454,6 @@ static void transpositions_at_every_place(void **state)
             assert_int_equal(kin_osa(*state, p, 100), 3);
             assert_int_equal(kin_osa(*state, p, 3), 3);
             assert_int_equal(kin_osa(*state, p, 2), 3);
-            assert_int_equal(kin_levenshtein(*state, p, 6), 6);
         }
     }
 }
