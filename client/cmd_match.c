@@ -3,6 +3,7 @@
 #include "client/job_options.h"
 #include "client/state_dir.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,18 @@ static bool names_directory(const char *dir, size_t n)
     return bytes > 2 || (bytes > 0 && name[0] != '.') || (bytes == 2 && name[1] != '.');
 }
 
+static bool is_empty(const char *dir)
+{
+    DIR *d = opendir(dir);
+    if (!d)
+        return false;
+    unsigned entries = 0;             /* "." and ".." among them */
+    while (entries < 3 && readdir(d)) // NOLINT(concurrency-mt-unsafe): the stream is ours alone
+        entries++;
+    closedir(d);
+    return entries < 3;
+}
+
 /* The output must be a place where a directory of ours may appear: nothing, or an earlier result.
  */
 static int check_output(const char *dir, size_t n)
@@ -111,7 +124,7 @@ static int check_output(const char *dir, size_t n)
         return KIN_EXIT_USAGE;
     }
     snprintf(path, sizeof path, "%s/report.json", dir);
-    if (access(path, F_OK) == 0 || rmdir(dir) == 0) /* an empty directory may go */
+    if (access(path, F_OK) == 0 || is_empty(dir))
         return check_parent(dir, n);
     fprintf(stderr, "kindred: %s: exists and holds no earlier result; it is not replaced\n", dir);
     return KIN_EXIT_USAGE;
@@ -143,7 +156,7 @@ static int run(struct session *s, const char *state_dir)
     if (status != KIN_OK) {
         fprintf(stderr, "kindred: %s\n", err.msg);
         struct kin_err ignored;
-        if (started && records == 0 && !existed)
+        if (records == 0 && !existed)
             status =
                 kin_state_dir_remove(state_dir, &ignored); /* nothing was done: nothing to keep */
         else if (!s->plan && started)
@@ -206,10 +219,12 @@ int kin_command_plan(int argc, char **argv)
     if (code < 0) {
         const char *tmp = getenv("TMPDIR");
         char made[PATH_BYTES];
-        snprintf(made, sizeof made, "%s/kindred-plan-XXXXXX", tmp && *tmp ? tmp : "/tmp");
+        tmp = tmp && *tmp ? tmp : "/tmp";
+        snprintf(made, sizeof made, "%s/kindred-plan-XXXXXX", tmp);
         s.o.job.plan_only = true;
         if (!s.o.state_dir && !mkdtemp(made)) {
-            fprintf(stderr, "kindred: %s: %s\n", made, strerror(errno));
+            fprintf(stderr, "kindred: no temporary directory can be made in %s: %s\n", tmp,
+                    strerror(errno));
             code = KIN_EXIT_FAILED;
         } else {
             code = run(&s, s.o.state_dir ? s.o.state_dir : made);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORKFLOW_BYTES_MAX = 1024 * 1024 };
+enum { WORKFLOW_BYTES_MAX = 1000 * 1000 }; /* it travels in one message of at most 1 MiB */
 
 static const char match_help[] =
     "usage: kindred match WORKFLOW -o DIR [OPTIONS]\n"
@@ -262,9 +262,14 @@ int kin_cli_job_load(struct kin_cli_job *o)
         return KIN_EXIT_USAGE;
     }
     const char *slash = strrchr(o->workflow_path, '/');
-    o->base_dir = kin_strndup(o->workflow_path, slash ? (size_t)(slash - o->workflow_path) : 0);
-    if (!o->base_dir)
+    size_t dir_bytes = slash ? (size_t)(slash - o->workflow_path) : 0;
+    if (slash == o->workflow_path)
+        dir_bytes = 1; /* the root */
+    o->base_dir = kin_strndup(o->workflow_path, dir_bytes);
+    if (!o->base_dir) {
+        fputs("kindred: out of memory\n", stderr);
         return KIN_EXIT_FAILED;
+    }
     struct kin_str text = {(const char *)o->text.p, o->text.n};
     kin_status status = kin_workflow_parse(text, o->base_dir, &o->workflow, &problems);
     int code = -1;

@@ -203,7 +203,6 @@ static void *coordinator_boot(struct kin_env *env, void *arg)
         return NULL;
     c->env = env;
     c->args = arg;
-    c->args->self = c;
     c->lease_us = (uint64_t)(c->args->lease_ms ? c->args->lease_ms : LEASE_MS_DEFAULT) * 1000;
     c->next_request = env->ops->random(env) >> 16; /* another range after every start */
     c->tick.fire = tick;
@@ -212,6 +211,7 @@ static void *coordinator_boot(struct kin_env *env, void *arg)
         kin_free(c);
         return NULL;
     }
+    c->args->self = c;
     ctask_start(&t->task);
     env->ops->timer_arm(env, &c->tick, TICK_US);
     return c;

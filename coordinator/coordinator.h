@@ -59,6 +59,7 @@ struct kin_report_key {
     uint64_t compared, skipped, matched;       /* skipped: seen under a smaller key */
 };
 struct kin_report_block { /* a large block, or an oversized one */
+    uint64_t key;
     unsigned rule;
     uint64_t records;
     char *text;                             /* the values behind the key; owned */

@@ -109,6 +109,8 @@ static kin_status add_columns(struct cjob *job, struct kin_str list, size_t *cap
         }
         if (low < job->column_count && kin_str_eq(job->columns[low], name))
             continue;
+        if (job->column_count == UINT16_MAX) /* what an answer to ROWS can number */
+            return KIN_E_LIMIT;
         if (job->column_count == *cap) {
             struct kin_str *columns =
                 kin_arena_alloc(&job->arena, (*cap * 2 + 32) * sizeof *columns);
@@ -227,7 +229,8 @@ static void dedupe_finish(struct ctask *task)
     }
     if (task->status != KIN_OK) {
         job_fail(c, task->status, "identities cannot be compared: %s",
-                 kin_status_text(task->status));
+                 task->status == KIN_E_LIMIT ? "the sources have more than 65,535 different columns"
+                                             : kin_status_text(task->status));
         return;
     }
     job->dead = t->dead;

@@ -57,9 +57,10 @@ void plan_take_settled(struct kin_coordinator *c, unsigned worker, const struct 
     kin_status status = job->oversized.failed ? KIN_E_NOMEM : KIN_OK;
     for (uint32_t i = 0; i < large && !at.bad && status == KIN_OK; i++) {
         uint64_t key = kin_cursor_u64(&at);
-        struct kin_report_block block = {.rule = kin_key_rule_number(key),
-                                         .records = kin_cursor_u32(&at)};
+        struct kin_report_block block = {
+            .key = key, .rule = kin_key_rule_number(key), .records = kin_cursor_u32(&at)};
         struct kin_str text = padded_text(&at, kin_cursor_u32(&at));
+        at.bad = at.bad || block.rule >= rules;
         if (!at.bad)
             status = add_block(&report->large, &report->large_count, block, text);
     }
@@ -82,12 +83,13 @@ void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, s
     }
     for (uint32_t i = 0; i < splits && !at.bad && status == KIN_OK; i++) {
         uint64_t key = kin_cursor_u64(&at);
-        struct kin_report_block block = {.rule = kin_key_rule_number(key)};
+        struct kin_report_block block = {.key = key, .rule = kin_key_rule_number(key)};
         block.records = kin_cursor_u32(&at);
         block.refined = kin_cursor_u32(&at);
         block.windowed = kin_cursor_u32(&at);
         block.pairs_kept = kin_cursor_u64(&at);
         struct kin_str text = padded_text(&at, kin_cursor_u32(&at));
+        at.bad = at.bad || block.rule >= rules;
         if (!at.bad)
             status = add_block(&report->oversized, &report->oversized_count, block, text);
     }
@@ -102,7 +104,8 @@ static int by_key(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Order that does not depend on which worker told of a block first. */
+/* Largest first within a rule, then by key as the workers choose theirs: so the blocks that are
+ * kept depend neither on who told of them first nor on how many workers there are. */
 static int by_block(const void *a, const void *b)
 {
     const struct kin_report_block *x = a, *y = b;
@@ -110,7 +113,7 @@ static int by_block(const void *a, const void *b)
         return x->rule < y->rule ? -1 : 1;
     if (x->records != y->records)
         return x->records > y->records ? -1 : 1;
-    return strcmp(x->text, y->text);
+    return x->key < y->key ? -1 : x->key > y->key;
 }
 
 static void finish_plan_only(struct kin_coordinator *c)
@@ -172,6 +175,11 @@ kin_status group_begin_match(struct kin_coordinator *c)
     return KIN_OK;
 }
 
+static bool is_dead(const struct cjob *job, uint32_t record)
+{
+    return job->dead_bits[record / 8] >> (record % 8) & 1;
+}
+
 kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *f)
 {
     struct cjob *job = c->job;
@@ -180,7 +188,8 @@ kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *
     for (size_t i = 0; i < f->payload.n; i += KIN_FOREST_BYTES) {
         uint32_t record = kin_le32(f->payload.p + i), root = kin_le32(f->payload.p + i + 4);
         uint32_t rule = kin_le32(f->payload.p + i + 8);
-        if (record >= job->records || root >= job->records || rule >= job->workflow->rule_count)
+        if (record >= job->records || root >= job->records || is_dead(job, record) ||
+            is_dead(job, root) || rule >= job->workflow->rule_count)
             return KIN_E_PROTO;
         kin_union_find_join(&job->sets, record, root);
         if (rule < job->best_rule[record])
@@ -248,11 +257,6 @@ struct label_task {
     uint32_t count;
     struct kin_buf labels[KIN_WORKERS_MAX];
 };
-
-static bool is_dead(const struct cjob *job, uint32_t record)
-{
-    return job->dead_bits[record / 8] >> (record % 8) & 1;
-}
 
 /* Numbers the groups: the root of a set is its first record, so that one pass does. */
 static void number_groups(struct label_task *t, struct cjob *job)

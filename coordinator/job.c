@@ -6,6 +6,7 @@
  * this very job (same workflow text, options and files, unchanged) unfinished. If so it is resumed
  * behind its last durable chunk, else begun anew under a new id. */
 
+enum { JOB_OPEN_REST = 16 * 1024 }; /* of a JOB_OPEN, beside the workflow: base_dir, numbers */
 static const struct kin_str META_JOB = {"job", 3};
 static const struct kin_str META_COMPLETE = {"complete", 8};
 
@@ -97,7 +98,10 @@ static kin_status list_old_pages(struct start_task *t, struct kin_env *env, stru
 {
     uint8_t from[KIN_STORE_KEY_MAX + 1];
     struct kin_str at = {(const char *)from, 0}, key, value;
-    while (env->ops->snap_seek(snap, DB_PAGES, at, &key, &value) == KIN_OK && key.n < 255) {
+    kin_status status;
+    while ((status = env->ops->snap_seek(snap, DB_PAGES, at, &key, &value)) == KIN_OK) {
+        if (key.n > UINT8_MAX)
+            return KIN_E_CORRUPT; /* none of ours */
         uint8_t n = (uint8_t)key.n;
         kin_buf_put(&t->old_keys, &n, 1);
         kin_buf_put(&t->old_keys, key.p, key.n);
@@ -106,6 +110,8 @@ static kin_status list_old_pages(struct start_task *t, struct kin_env *env, stru
         from[key.n] = 0;
         at.n = key.n + 1;
     }
+    if (status != KIN_E_NOTFOUND)
+        return status;
     return t->old_keys.failed ? KIN_E_NOMEM : KIN_OK;
 }
 
@@ -251,7 +257,9 @@ void job_start(struct kin_coordinator *c)
     c->job = kin_calloc(1, sizeof *c->job);
     struct start_task *t = ctask_new(c, sizeof *t, start_run, start_finish, start_release);
     kin_status status = KIN_E_NOMEM;
-    if (c->job && t)
+    if (o->workflow.n > KIN_MESSAGE_BYTES_MAX - JOB_OPEN_REST)
+        status = KIN_E_LIMIT; /* workers are sent the text in one message */
+    else if (c->job && t)
         status = kin_workflow_parse(o->workflow, o->base_dir, &c->job->workflow, &problems);
     kin_problems_deinit(&problems);
     if (status == KIN_OK)

@@ -1,5 +1,6 @@
 #include "coordinator/impl.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The load pipeline: one task at a time cuts the next chunk off the sources, tasks split chunks in
@@ -148,11 +149,35 @@ static struct kin_reader_options options_of(const struct cjob *job, uint32_t fil
     return o;
 }
 
+/* Without its column of ids a CSV would have every row rejected, one by one, for a mistake in the
+ * workflow file. In JSON Lines each row has columns of its own. */
+static kin_status check_header(const struct kin_header *header,
+                               const struct kin_workflow_source *source, struct kin_err *err)
+{
+    struct kin_str id = kin_str_of(source->id);
+    char found[160];
+    size_t n = 0;
+    for (size_t i = 0; i < header->count; i++) {
+        struct kin_str name = header->names[i];
+        if (kin_str_eq(name, id))
+            return KIN_OK;
+        if (n + name.n + 4 < sizeof found)
+            n += (size_t)snprintf(found + n, sizeof found - n, "%s'%.*s'", n ? ", " : "",
+                                  (int)name.n, name.p);
+    }
+    return kin_err_set(err, KIN_E_SYNTAX,
+                       "the header has no column '%s', which is to name the records of source "
+                       "'%s'; it has %zu: %.*s",
+                       source->id, source->name, header->count, (int)n, found);
+}
+
 static kin_status open_file(struct cut_task *t, const struct cjob *job)
 {
     struct file_reader *r = &t->load->reader;
     const char *path = job->files[r->file].path;
     kin_status status = r->env->ops->source_open(r->env, path, &r->handle, &t->task.err);
+    if (status != KIN_OK)
+        return status; /* the message names the file */
     struct kin_byte_source input = {raw_read, r};
     enum kin_compression compression = kin_compression_of(path);
     if (status == KIN_OK && compression != KIN_PLAIN) {
@@ -163,6 +188,9 @@ static kin_status open_file(struct cut_task *t, const struct cjob *job)
     struct kin_reader_options options = options_of(job, r->file);
     if (status == KIN_OK)
         status = kin_cutter_open(&options, input, &r->cutter, &t->task.err);
+    if (status == KIN_OK && options.format == KIN_FORMAT_CSV)
+        status = check_header(kin_cutter_header(r->cutter),
+                              &job->workflow->sources[job->files[r->file].source], &t->task.err);
     if (status == KIN_OK) {
         header_unref(t->opened); /* of a file that ended within this task */
         t->opened = NULL;
@@ -181,6 +209,9 @@ static void cut_run(struct kin_env *env, struct kin_work *work)
     if (l->reopen) {
         reader_close(&l->reader);
         l->reader.file = l->from_file;
+        l->reader.raw_bytes = 0;
+        for (uint32_t i = 0; i < l->from_file; i++)
+            l->reader.raw_bytes += job->files[i].bytes;
         l->reopen = false;
     }
     while (status == KIN_OK && !t->got && l->reader.file < job->file_count) {
@@ -380,10 +411,11 @@ static void commit(struct kin_coordinator *c, uint64_t number, struct load_slot 
     struct cjob *job = c->job;
     bool again = number <= job->chunk_count;
     uint64_t base = again ? job->chunks[number - 1].base : job->records;
-    kin_status status = KIN_OK;
-    if (again && (job->chunks[number - 1].count != slot->out.count ||
-                  job->chunks[number - 1].offset != slot->offset ||
-                  job->chunks[number - 1].file != slot->file)) {
+    bool changed = again ? job->chunks[number - 1].count != slot->out.count ||
+                               job->chunks[number - 1].offset != slot->offset ||
+                               job->chunks[number - 1].file != slot->file
+                         : job->load_complete || job->load->completing;
+    if (changed) {
         job_fail(c, KIN_E_CHANGED, "%s: the file changed while the job ran",
                  job->files[slot->file].path);
         return;
@@ -392,8 +424,7 @@ static void commit(struct kin_coordinator *c, uint64_t number, struct load_slot 
         job_fail(c, KIN_E_LIMIT, "more than %u records in one job", UINT32_MAX - 1);
         return;
     }
-    if (status == KIN_OK)
-        status = fill_outbox(c, number, &slot->out, base);
+    kin_status status = fill_outbox(c, number, &slot->out, base);
     if (status == KIN_OK && !again) {
         struct chunk_info info = {base, slot->file, job->files[slot->file].source, slot->offset,
                                   slot->out.count};
@@ -510,8 +541,8 @@ static void load_pump(struct kin_coordinator *c)
 {
     struct cjob *job = c->job;
     struct load *l = job->load;
-    if (job->failed || !l)
-        return;
+    if (job->failed || !l || (l->next_cut == 0 && !l->rewind))
+        return; /* not all workers have told what they have: load_on_opened begins */
     if (l->rewind && !l->cutting && !l->splitting)
         rewind_to(c, l->rewind);
     while (!job->failed && !l->rewind &&
@@ -538,7 +569,9 @@ static void load_pump(struct kin_coordinator *c)
     if (idle && l->next_cut < oldest + CHUNK_WINDOW)
         cut_next(c);
     if (l->ended && !l->splitting && oldest == l->next_cut) {
-        if (job->load_complete)
+        if (l->next_cut - 1 != job->chunk_count)
+            job_fail(c, KIN_E_CHANGED, "a source file became shorter while the job ran");
+        else if (job->load_complete)
             load_done(c);
         else if (!l->completing)
             store_complete(c);
@@ -578,7 +611,7 @@ void load_on_ack(struct kin_coordinator *c, unsigned worker, const struct kin_me
                  worker + 1, kin_status_text((kin_status)m->u.batch_ack.status));
         return;
     }
-    if (m->u.batch_ack.durable > w->durable) {
+    if (m->u.batch_ack.durable > w->durable && m->u.batch_ack.durable <= c->job->chunk_count) {
         w->durable = m->u.batch_ack.durable;
         w->sent_us = c->env->ops->now_us(c->env);
         if (w->sent < w->durable)

@@ -33,13 +33,38 @@ struct splitter {
     uint64_t source_seed;
 };
 
+/* NUL and what is no UTF-8 would make the error file unreadable: such bytes become U+FFFD. */
+static void put_raw(struct kin_buf *out, struct kin_str raw)
+{
+    if (kin_utf8_valid(raw.p, raw.n, NULL) && !memchr(raw.p ? raw.p : "", '\0', raw.n)) {
+        kin_csv_cell(out, raw);
+        return;
+    }
+    struct kin_buf clean = {0};
+    for (size_t i = 0; i < raw.n;) {
+        size_t n = 1;
+        while (n < 4 && i + n <= raw.n && !kin_utf8_valid(raw.p + i, n, NULL))
+            n++;
+        if (raw.p[i] && i + n <= raw.n && kin_utf8_valid(raw.p + i, n, NULL)) {
+            kin_buf_put(&clean, raw.p + i, n);
+            i += n;
+        } else {
+            kin_buf_puts(&clean, "\xef\xbf\xbd");
+            i++;
+        }
+    }
+    kin_csv_cell(out, (struct kin_str){(const char *)clean.p, clean.n});
+    out->failed = out->failed || clean.failed;
+    kin_buf_deinit(&clean);
+}
+
 static void reject(struct splitter *s, const struct kin_row *row, struct kin_str id,
                    struct kin_str field, const char *reason)
 {
     struct kin_buf *e = &s->page.errors;
     kin_csv_cell(e, kin_str_of(s->source->name));
     kin_buf_putc(e, ',');
-    kin_csv_cell(e, kin_str_of(s->in->file->path));
+    put_raw(e, kin_str_of(s->in->file->path));
     kin_buf_printf(e, ",%llu,", (unsigned long long)row->line);
     kin_csv_cell(e, id);
     kin_buf_putc(e, ',');
@@ -47,27 +72,7 @@ static void reject(struct splitter *s, const struct kin_row *row, struct kin_str
     kin_buf_putc(e, ',');
     kin_csv_cell(e, kin_str_of(reason));
     kin_buf_putc(e, ',');
-    /* raw text that is no UTF-8 would make the error file unreadable: its bad bytes are replaced */
-    if (kin_utf8_valid(row->raw.p, row->raw.n, NULL)) {
-        kin_csv_cell(e, row->raw);
-    } else {
-        struct kin_buf clean = {0};
-        for (size_t i = 0; i < row->raw.n;) {
-            size_t n = 1;
-            while (n < 4 && i + n <= row->raw.n && !kin_utf8_valid(row->raw.p + i, n, NULL))
-                n++;
-            if (i + n <= row->raw.n && kin_utf8_valid(row->raw.p + i, n, NULL)) {
-                kin_buf_put(&clean, row->raw.p + i, n);
-                i += n;
-            } else {
-                kin_buf_puts(&clean, "\xef\xbf\xbd");
-                i++;
-            }
-        }
-        kin_csv_cell(e, (struct kin_str){(const char *)clean.p, clean.n});
-        e->failed = e->failed || clean.failed;
-        kin_buf_deinit(&clean);
-    }
+    put_raw(e, row->raw);
     kin_buf_putc(e, '\n');
     s->rejected++;
 }

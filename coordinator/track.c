@@ -177,11 +177,14 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         payload = part_frame(w->labels.p, w->labels.n, w->labels_sent);
         break;
     }
+    bool short_of_memory =
+        !payload && (step == STEP_DEAD || step == STEP_PLAN || step == STEP_LABELS);
     if (w->asked == STEP_NONE)
         w->request = ++c->next_request;
     w->asked = step;
     w->asked_us = c->env->ops->now_us(c->env);
-    coordinator_send(c, worker, &m, w->request, payload);
+    if (!short_of_memory) /* else the tick tries again: an empty part would pass for the list's */
+        coordinator_send(c, worker, &m, w->request, payload);
     kin_frame_unref(payload);
 }
 
@@ -233,6 +236,12 @@ static void on_opened(struct kin_coordinator *c, unsigned worker, const struct k
         kin_env_log(c->env, 'W', "batches_lost", "worker=%u acknowledged=%llu held=%llu",
                     worker + 1, (unsigned long long)w->durable,
                     (unsigned long long)m->u.job_opened.durable);
+    /* beyond what is known here lies at most what was under way when this node went down */
+    if (m->u.job_opened.durable >
+        c->job->chunk_count + (c->job->load_complete ? 0 : CHUNK_WINDOW)) {
+        job_fail(c, KIN_E_PROTO, "worker %u has batches that were never sent", worker + 1);
+        return;
+    }
     w->opened = true;
     w->durable = m->u.job_opened.durable;
     w->sent = w->durable;

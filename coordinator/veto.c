@@ -323,7 +323,9 @@ static bool apply_component(struct cjob *job, const struct veto *v, const struct
     if (!group || !rule)
         return false;
     for (uint32_t i = 0; i < comp->count; i++) {
-        if (kin_le32(group + 4 * (size_t)i) >= comp->count)
+        uint32_t best = kin_le32(rule + 4 * (size_t)i);
+        if (kin_le32(group + 4 * (size_t)i) >= comp->count ||
+            (best >= job->workflow->rule_count && best != UINT16_MAX))
             return false;
         job->sets.parent[members[i]] = UINT32_MAX;
     }
@@ -418,9 +420,9 @@ static void start_batch(struct kin_coordinator *c, uint32_t number)
     }
     b->end = v->next;
     for (unsigned w = 0; w < c->args->workers; w++)
-        b->waiting += wanted[w].n > 0;
+        b->waiting += wanted[w].n > 0 || wanted[w].failed;
     for (unsigned w = 0; w < c->args->workers; w++) {
-        if (wanted[w].n == 0)
+        if (wanted[w].n == 0 && !wanted[w].failed)
             continue;
         struct kin_message m = {.type = KIN_MSG_PULL};
         m.u.pull.job = c->job->id;

@@ -299,10 +299,12 @@ static int by_member(const void *a, const void *b)
     return kin_str_cmp(x->id, y->id);
 }
 
-static kin_status take_member(struct rows_reader *r, struct kin_arena *arena,
+static kin_status take_member(struct rows_reader *r, size_t source_count, struct kin_arena *arena,
                               struct kin_golden_member *out)
 {
     struct kin_batch_row row = kin_batch_row_read(r->at);
+    if (row.source >= source_count)
+        return KIN_E_PROTO;
     struct kin_golden_cell *cells = kin_arena_alloc(arena, (row.cell_count + 1) * sizeof *cells);
     if (!cells)
         return KIN_E_NOMEM;
@@ -331,9 +333,10 @@ static kin_status put_group(struct piece_task *t, struct rows_reader *readers, u
     for (unsigned w = 0; w < c->args->workers && status == KIN_OK; w++) {
         struct rows_reader *r = &readers[w];
         while (status == KIN_OK && r->left && kin_batch_row_read(r->at).number == group)
-            status = n < size ? take_member(r, &arena, &members[n++]) : KIN_E_PROTO;
+            status = n < size ? take_member(r, job->workflow->source_count, &arena, &members[n++])
+                              : KIN_E_PROTO;
     }
-    if (status == KIN_OK && (n != size || members[0].source >= job->workflow->source_count))
+    if (status == KIN_OK && n != size)
         status = KIN_E_PROTO;
     if (status == KIN_OK) {
         qsort(members, n, sizeof *members, by_member);

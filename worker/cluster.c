@@ -148,8 +148,10 @@ static struct worker_store *edge_op(struct worker_job *job, const struct kin_key
     size_t pages = (end - first + EDGE_PAGE_ENTRIES - 1) / EDGE_PAGE_ENTRIES;
     struct worker_store *s = worker_store_new(job, pages, edges_stored);
     uint8_t *p = s ? kin_buf_extend(&s->memory, pages * 8 + (end - first) * KIN_EDGE_BYTES) : NULL;
-    if (!p)
+    if (!p) {
+        worker_store_drop(s);
         return NULL;
+    }
     const struct record_at *records = job->records.items;
     for (size_t i = 0; i < pages; i++) {
         size_t from = first + i * EDGE_PAGE_ENTRIES;

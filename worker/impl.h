@@ -58,6 +58,7 @@ struct worker_store {
 struct worker_store *worker_store_new(struct worker_job *job, size_t puts,
                                       void (*finish)(struct worker_store *, kin_status));
 void worker_store_start(struct worker_store *s);
+void worker_store_drop(struct worker_store *s); /* one that was not started; NULL is fine */
 
 /* ---- the job ---- */
 
@@ -75,7 +76,6 @@ struct block {
     uint64_t key;
     uint32_t start, count; /* in the partition's postings, or in its refined postings */
     uint8_t kind;
-    uint8_t depth; /* refined: how many fields refined it */
 };
 enum block_kind { BLOCK_PAIRS, BLOCK_STAR, BLOCK_REFINED, BLOCK_WINDOWED };
 
@@ -86,7 +86,8 @@ struct partition {
     struct kin_buf blocks;    /* struct block */
     struct kin_buf oversized; /* u64 keys */
     struct kin_buf splits;    /* struct split_note */
-    uint64_t *rule_totals; /* [key rules][5]: blocks, postings, pairs, largest, of stars: members */
+    uint64_t
+        *rule_totals; /* [key rules][KIN_SETTLED_RULE_WORDS]: blocks, postings, pairs, largest */
 };
 /* What became of an oversized key: for the report. */
 struct split_note {
@@ -124,6 +125,7 @@ struct worker_job {
     uint64_t stored;  /* batches given to the store */
     uint64_t durable; /* batches durable */
     bool overwrite;   /* the store holds batches behind a gap: no appending */
+    bool loaded;      /* tasks read the tables: no batch is taken in any more */
     kin_status load_status;
     struct batch_slot slots[BATCH_WINDOW];
     struct record_table records, rows;
@@ -133,7 +135,6 @@ struct worker_job {
     uint32_t dead_parts; /* parts taken */
     enum step_state settle_state;
     uint64_t settle_request;
-    uint64_t record_total;
     uint8_t *dead_bits;
     uint32_t settle_left; /* tasks to finish in this phase of settling */
     struct settle_range *ranges;
@@ -176,7 +177,6 @@ struct worker {
     char name[64];
     uint64_t incarnation;
     bool joined;
-    bool stopping;
     uint64_t cluster, epoch;
     uint64_t lease_us;
     uint64_t lease_until_us;
@@ -196,6 +196,13 @@ void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t p
 void worker_job_on_open(struct worker *w, const struct kin_message *m);
 void worker_job_on_batch(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_close(struct worker *w, const struct kin_message *m);
+/* What reads the records and rows of the job asks this first. True: all that came is durable, and
+ * from now on nothing more is taken in, so that tasks may read the tables. */
+bool worker_job_loaded(struct worker_job *job);
+/* Appends the next part of a list that comes in parts. Out of memory: nothing was taken, and the
+ * part is welcome again. */
+kin_status worker_take_part(struct kin_buf *list, uint32_t *parts,
+                            const struct kin_frame *f) KIN_MUST_CHECK;
 void worker_job_free(struct worker_job *job);
 kin_status record_table_add(struct record_table *t, struct record_at at) KIN_MUST_CHECK;
 

@@ -176,8 +176,9 @@ static void store_meta(struct worker_job *job)
     struct worker_store *s = worker_store_new(job, 1, meta_stored);
     uint8_t *value = s ? kin_buf_extend(&s->memory, 32) : NULL;
     if (!value) {
+        worker_store_drop(s);
         open_failed(job, KIN_E_NOMEM, "out of memory");
-        return; /* an unstarted op is freed with the job */
+        return;
     }
     meta_value(job, value);
     s->puts[0] =
@@ -207,7 +208,9 @@ static void wipe_run(struct kin_env *env, struct kin_work *work)
     for (unsigned db = 0; db < KIN_WORKER_DBS; db++) {
         uint8_t from[KIN_STORE_KEY_MAX + 1];
         struct kin_str at = {(const char *)from, 0}, key, value;
-        while (t->count < WIPE_KEYS && env->ops->snap_seek(snap, db, at, &key, &value) == KIN_OK) {
+        kin_status found = KIN_OK;
+        while (t->count < WIPE_KEYS &&
+               (found = env->ops->snap_seek(snap, db, at, &key, &value)) == KIN_OK) {
             uint8_t d = (uint8_t)db;
             kin_buf_put(&t->keys, &d, 1);
             kin_buf_u16(&t->keys, (uint16_t)key.n);
@@ -219,6 +222,8 @@ static void wipe_run(struct kin_env *env, struct kin_work *work)
             from[key.n] = 0; /* the smallest key above this one */
             at.n = key.n + 1;
         }
+        if (found != KIN_OK && found != KIN_E_NOTFOUND)
+            t->task.status = found;
     }
     if (t->keys.failed)
         t->task.status = KIN_E_NOMEM;
@@ -325,7 +330,7 @@ static void refuse_open(struct worker *w, const struct kin_message *m, kin_statu
 void worker_job_on_open(struct worker *w, const struct kin_message *m)
 {
     struct worker_job *job = w->job;
-    if (job && job->id != m->u.job_open.job) {
+    if (job && (job->closing || job->id != m->u.job_open.job)) {
         job->closing = true;
         if (job->tasks || job->stores)
             return; /* asked again later, when what is under way has ended */
@@ -410,7 +415,7 @@ static void store_ready(struct worker_job *job)
     for (;;) {
         uint64_t seq = job->stored + 1;
         struct batch_slot *slot = &job->slots[seq % BATCH_WINDOW];
-        if (slot->state != SLOT_READY || job->load_status != KIN_OK)
+        if (slot->state != SLOT_READY || job->load_status != KIN_OK || job->loaded)
             return;
         kin_status status = table_append(&job->records, &slot->records);
         if (status == KIN_OK)
@@ -418,6 +423,7 @@ static void store_ready(struct worker_job *job)
         struct worker_store *s = status == KIN_OK ? worker_store_new(job, 2, batch_stored) : NULL;
         uint8_t *key = s ? kin_buf_extend(&s->memory, 8) : NULL;
         if (!key) {
+            worker_store_drop(s);
             load_failed(job, KIN_E_NOMEM);
             return;
         }
@@ -448,6 +454,19 @@ struct check_task {
     uint64_t seq;
 };
 
+/* True if every key is an original one of a key rule there is. Keys ascend: the last tells. */
+static bool keys_known(const struct kin_batch_features *features, size_t rules)
+{
+    const uint8_t *rec = features->records;
+    for (uint32_t i = 0; i < features->count; i++, rec += kin_features_bytes(rec)) {
+        unsigned count;
+        const uint8_t *keys = kin_features_keys(rec, &count);
+        if (count && kin_le64(keys + 8 * (size_t)(count - 1)) >> 56 >= rules)
+            return false;
+    }
+    return true;
+}
+
 /* A batch comes from the wire: it is believed only after every record and row was checked. */
 static void check_run(struct kin_env *env, struct kin_work *work)
 {
@@ -462,7 +481,9 @@ static void check_run(struct kin_env *env, struct kin_work *work)
         !kin_batch_rows_open(payload->p + slot->feature_bytes, payload->n - slot->feature_bytes,
                              &rows))
         t->task.status = KIN_E_PROTO;
-    else if (features.base + features.count > UINT32_MAX - 1)
+    else if (!keys_known(&features, t->task.job->workflow->key_count))
+        t->task.status = KIN_E_PROTO;
+    else if (features.base > UINT32_MAX || features.base + features.count > UINT32_MAX - 1)
         t->task.status = KIN_E_LIMIT;
     else
         t->task.status =
@@ -488,8 +509,8 @@ void worker_job_on_batch(struct worker_job *job, const struct kin_message *m, st
         send_batch_ack(job);
         return;
     }
-    if (seq > job->stored + BATCH_WINDOW || slot->state != SLOT_EMPTY)
-        return; /* too far ahead, or a copy of one that is being taken in */
+    if (seq > job->stored + BATCH_WINDOW || slot->state != SLOT_EMPTY || job->loaded)
+        return; /* too far ahead, or a copy of one that is being taken in, or too late */
     if (m->u.batch.feature_bytes > f->payload.n || seq > UINT32_MAX) {
         load_failed(job, KIN_E_PROTO);
         return;
@@ -502,6 +523,25 @@ void worker_job_on_batch(struct worker_job *job, const struct kin_message *m, st
                                 .feature_bytes = m->u.batch.feature_bytes};
     t->seq = seq;
     worker_task_start(&t->task);
+}
+
+bool worker_job_loaded(struct worker_job *job)
+{
+    if (job->stored != job->durable || job->load_status != KIN_OK)
+        return false;
+    job->loaded = true;
+    return true;
+}
+
+kin_status worker_take_part(struct kin_buf *list, uint32_t *parts, const struct kin_frame *f)
+{
+    kin_buf_put(list, f->payload.p, f->payload.n);
+    if (list->failed) {
+        list->failed = false;
+        return KIN_E_NOMEM;
+    }
+    ++*parts;
+    return KIN_OK;
 }
 
 void worker_job_on_close(struct worker *w, const struct kin_message *m)

@@ -50,14 +50,11 @@ void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, str
     }
     if (part > job->plan_parts || f->payload.n % 8)
         return;
-    if (part == job->plan_parts) {
-        kin_buf_put(&job->plan_keys, f->payload.p, f->payload.n);
-        job->plan_parts++;
-        if (job->plan_keys.failed)
-            status = KIN_E_NOMEM;
-        else if (job->plan_parts == m->u.plan.parts)
-            status = plan_install(job);
-    }
+    if (part == job->plan_parts)
+        status = worker_take_part(&job->plan_keys, &job->plan_parts, f);
+    if (status == KIN_OK && part + 1 == m->u.plan.parts && job->plan_parts == m->u.plan.parts &&
+        job->match_state == STEP_IDLE)
+        status = plan_install(job); /* again if it is repeated: memory may have run out */
     worker_reply_step(job->worker, job->id, KIN_MSG_PLAN, part, m->request, status, "");
 }
 
@@ -136,11 +133,6 @@ static kin_status make_items(struct worker_job *job)
                 first = b + 1;
                 sum = 0;
             }
-        }
-        if (first < count && count &&
-            !items.failed) { /* what stood before a last, cut block is in */
-            struct match_item item = {p, first, count, 0, 0};
-            kin_buf_put(&items, &item, sizeof item);
         }
     }
     if (items.failed) {

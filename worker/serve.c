@@ -138,7 +138,7 @@ void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, str
     }
     if (!(what == KIN_PULL_EDGES && matched) && what != KIN_PULL_FEATURES)
         return;
-    if (worker_task_under_way(job, m->request))
+    if (worker_task_under_way(job, m->request) || !worker_job_loaded(job))
         return;
     struct pull_task *t = worker_task_new(job, sizeof *t, pull_run, pull_finish, pull_release);
     if (!t)
@@ -206,22 +206,19 @@ static void label_release(struct worker_task *task)
 void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
 {
     uint32_t part = m->u.labels.part, parts = m->u.labels.parts;
-    if (part > job->label_parts || f->payload.n % 4 || job->label_state == STEP_RUNNING)
+    kin_status status = KIN_OK;
+    if (part > job->label_parts || f->payload.n % 4 || job->label_state == STEP_RUNNING ||
+        !worker_job_loaded(job))
         return;
-    if (part == job->label_parts) {
-        kin_buf_put(&job->labels, f->payload.p, f->payload.n);
-        job->label_parts++;
-    }
+    if (part == job->label_parts)
+        status = worker_take_part(&job->labels, &job->label_parts, f);
     job->label_request = m->request;
-    if (part + 1 < parts || job->label_state == STEP_DONE) {
-        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, part, m->request,
-                          job->labels.failed ? KIN_E_NOMEM : KIN_OK, "");
-        return;
-    }
-    if (job->labels.failed || job->labels.n != 4 * (size_t)job->rows.count) {
-        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, part, m->request,
-                          job->labels.failed ? KIN_E_NOMEM : KIN_E_PROTO,
-                          "labels do not fit the rows");
+    bool last = part + 1 >= parts && job->label_state != STEP_DONE;
+    if (status == KIN_OK && last && job->labels.n != 4 * (size_t)job->rows.count)
+        status = KIN_E_PROTO;
+    if (status != KIN_OK || !last) {
+        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, part, m->request, status,
+                          status == KIN_E_PROTO ? "labels do not fit the rows" : "");
         return;
     }
     struct label_task *t = worker_task_new(job, sizeof *t, label_run, label_finish, label_release);
@@ -263,8 +260,10 @@ static bool column_index(struct column_map *map, struct kin_str name, uint16_t *
     if (i == map->count) {
         if (map->count == map->cap) {
             size_t cap = map->cap ? 2 * map->cap : 32;
+            if (map->count > UINT16_MAX)
+                return false; /* more than the coordinator lets into a job */
             struct kin_str *names = kin_reallocarray(map->names, cap, sizeof *names);
-            if (!names || cap > UINT16_MAX)
+            if (!names)
                 return false;
             map->names = names;
             map->cap = cap;

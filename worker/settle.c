@@ -49,14 +49,10 @@ void worker_job_on_dead(struct worker_job *job, const struct kin_message *m, str
 {
     uint32_t part = m->u.dead.part;
     kin_status status = KIN_OK;
-    if (part == job->dead_parts && f->payload.n % 4 == 0) {
-        kin_buf_put(&job->dead, f->payload.p, f->payload.n);
-        job->dead_parts++;
-        if (job->dead.failed)
-            status = KIN_E_NOMEM;
-    } else if (part > job->dead_parts) {
+    if (part > job->dead_parts || f->payload.n % 4)
         return; /* the part before it comes again */
-    }
+    if (part == job->dead_parts)
+        status = worker_take_part(&job->dead, &job->dead_parts, f);
     worker_reply_step(job->worker, job->id, KIN_MSG_DEAD, part, m->request, status, "");
 }
 
@@ -316,11 +312,16 @@ static void answer_run(struct kin_env *env, struct kin_work *work)
     store_view_deinit(&view);
 }
 
+static void reply_failed(struct worker_job *job, kin_status status)
+{
+    worker_reply_step(job->worker, job->id, KIN_MSG_SETTLE, 0, job->settle_request, status,
+                      kin_status_text(status));
+}
+
 static void settle_failed(struct worker_job *job, kin_status status)
 {
     job->settle_state = STEP_IDLE; /* asked again, it starts anew */
-    worker_reply_step(job->worker, job->id, KIN_MSG_SETTLE, 0, job->settle_request, status,
-                      kin_status_text(status));
+    reply_failed(job, status);
 }
 
 static void answer_release(struct worker_task *task)
@@ -333,10 +334,9 @@ static void answer_finish(struct worker_task *task)
     struct answer_task *t = (struct answer_task *)task;
     struct worker_job *job = task->job;
     if (task->status != KIN_OK) {
-        settle_failed(job, task->status);
+        reply_failed(job, task->status); /* the blocks stand: a match may be reading them */
         return;
     }
-    job->settle_state = STEP_DONE;
     struct kin_message m = {.type = KIN_MSG_SETTLED};
     m.u.settled.job = job->id;
     m.u.settled.records = job->records.count;
@@ -354,7 +354,7 @@ static void answer_start(struct worker_job *job)
     if (t)
         worker_task_start(&t->task);
     else
-        settle_failed(job, KIN_E_NOMEM);
+        reply_failed(job, KIN_E_NOMEM);
 }
 
 static void gather_finish(struct worker_task *task)
@@ -364,10 +364,12 @@ static void gather_finish(struct worker_task *task)
         job->match_status = task->status;
     if (--job->settle_left)
         return;
-    if (job->match_status != KIN_OK)
+    if (job->match_status != KIN_OK) {
         settle_failed(job, job->match_status);
-    else
-        answer_start(job);
+        return;
+    }
+    job->settle_state = STEP_DONE;
+    answer_start(job);
 }
 
 static void gather_start(struct worker_job *job)
@@ -403,7 +405,6 @@ static void scatter_finish(struct worker_task *task)
 
 static kin_status settle_prepare(struct worker_job *job, uint64_t record_total)
 {
-    job->record_total = record_total;
     job->match_status = KIN_OK;
     struct kin_buf dead = job->dead;
     job->dead = (struct kin_buf){0};
@@ -436,7 +437,7 @@ void worker_job_on_settle(struct worker_job *job, const struct kin_message *m)
 {
     job->settle_request = m->request;
     if (job->settle_state == STEP_RUNNING || m->u.settle.batches != job->durable ||
-        m->u.settle.records > UINT32_MAX)
+        m->u.settle.records > UINT32_MAX || !worker_job_loaded(job))
         return;
     if (job->settle_state == STEP_DONE) {
         answer_start(job);

@@ -120,6 +120,12 @@ struct worker_store *worker_store_new(struct worker_job *job, size_t puts,
     return s;
 }
 
+void worker_store_drop(struct worker_store *s)
+{
+    if (s)
+        store_free(s);
+}
+
 void worker_store_start(struct worker_store *s)
 {
     struct kin_env *env = s->job->worker->env;

@@ -67,8 +67,9 @@ static void tick(struct kin_timer *t)
         m.u.hello.incarnation = w->incarnation;
         m.u.hello.threads = w->env->ops->threads(w->env);
     }
-    /* the answer echoes the request number: a lease counts from when it was asked for */
-    worker_send(w, &m, now, NULL);
+    /* The answer echoes the request number: a lease counts from when it was asked for. That of a
+     * HELLO is mixed with the incarnation, so that an answer to an earlier life is known. */
+    worker_send(w, &m, w->joined ? now : now ^ w->incarnation, NULL);
     w->hello_us = w->joined                             ? HELLO_FIRST_US
                   : 2 * w->hello_us < HELLO_INTERVAL_US ? 2 * w->hello_us
                                                         : HELLO_INTERVAL_US;
@@ -92,13 +93,15 @@ static void *worker_boot(struct kin_env *env, void *arg)
 
 static void on_welcome(struct worker *w, const struct kin_message *m)
 {
-    if (m->epoch <= w->epoch || m->u.welcome.lease_ms == 0)
-        return; /* late or repeated */
+    uint64_t asked_us = m->request ^ w->incarnation;
+    if (m->epoch <= w->epoch || m->u.welcome.lease_ms == 0 ||
+        asked_us > w->env->ops->now_us(w->env))
+        return; /* late, repeated, or for an earlier life of this node */
     w->joined = true;
     w->cluster = m->cluster;
     w->epoch = m->epoch;
     w->lease_us = (uint64_t)m->u.welcome.lease_ms * 1000;
-    w->lease_until_us = m->request + w->lease_us;
+    w->lease_until_us = asked_us + w->lease_us;
     w->env->ops->timer_arm(w->env, &w->tick, renewal_us(w));
     kin_env_log(w->env, 'I', "joined", "epoch=%llu", (unsigned long long)w->epoch);
 }

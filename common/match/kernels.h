@@ -46,11 +46,12 @@ double kin_jaccard(struct kin_kernel_scratch *s, struct kin_pair p, unsigned q);
 double kin_cosine(struct kin_kernel_scratch *s, struct kin_pair p,
                   unsigned q); /* Ochiai: |A^B|/sqrt(|A||B|) */
 
-/* Phonetic codes of the Latin letters of a word list; others are skipped. out is terminated;
- * returns its length, 0 if there is no letter. Soundex: the American (NARA) rules, 4 characters, of
- * the whole string with blanks dropped. Metaphone: Lawrence Philips' Double Metaphone (2000),
- * primary and alternate code of at most 4 characters each; alternate equals primary where there is
- * none. */
+/* Phonetic codes of the letters A-Z, and of those of Latin-1 and Latin Extended-A by their base
+ * letters; all else is skipped, but for blanks and hyphens, which part words for Metaphone. The
+ * first KIN_KERNEL_CODEPOINTS_MAX letters count. out is terminated; returns its length, 0 if there
+ * is no letter (Metaphone: none that is heard, as in "h"). Soundex: the American (NARA) rules, 4
+ * characters. Metaphone: Lawrence Philips' Double Metaphone (2000), primary and alternate code of
+ * at most 4 characters each; alternate equals primary where there is none. */
 size_t kin_soundex(struct kin_str s, char out[5]);
 size_t kin_double_metaphone(struct kin_str s, char primary[5], char alternate[5]);
 

@@ -190,7 +190,7 @@ void kin_batch_rows_finish(struct kin_batch_rows_builder *b, const struct kin_st
     }
     kin_buf_put(out, zero, pad4(table) - table);
     kin_buf_put(out, b->rows.p, b->rows.n);
-    if (b->rows.failed)
+    if (b->rows.failed || b->rows.n > UINT32_MAX || table > UINT32_MAX - 3)
         out->failed = true;
     kin_buf_clear(&b->rows);
     b->row_count = 0;

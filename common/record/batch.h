@@ -4,11 +4,14 @@
  * features and a section of raw rows. Little endian.
  *
  * features section:  u64 base, u32 count, u32 bytes, then the records (features.h), count of them
- * in `bytes` bytes. rel of each is below KIN_BATCH_RECORDS_MAX and ascends. rows section:      u32
- * columns, u32 rows, u32 table_bytes, u32 bytes; the table: for each column u16 length and name,
- * padded to 4 as a whole; then the rows: row:           u32 bytes (of this row, itself included,
- * multiple of 4), u32 rel or group, i64 updated (INT64_MIN: unknown), u16 source, u16 id_bytes, u32
- * cells, id; then each cell: u16 column, u32 length, text. Padded to 4. Pure; any thread. */
+ * in `bytes` bytes. rel of each is below KIN_BATCH_RECORDS_MAX and ascends.
+ *
+ * rows section: u32 columns, u32 rows, u32 table_bytes, u32 bytes; the table: for each column u16
+ * length and name, padded to 4 as a whole; then the rows, each: u32 bytes (of this row, itself
+ * included, multiple of 4), u32 rel or group, i64 updated (INT64_MIN: unknown), u16 source, u16
+ * id_bytes, u32 cells, id; then each cell: u16 column, u32 length, text. Padded to 4.
+ *
+ * Pure; any thread. */
 #include "common/record/features.h"
 
 enum { KIN_BATCH_RECORDS_MAX = 1 << 20, KIN_BATCH_FEATURES_HEAD = 16, KIN_BATCH_ROWS_HEAD = 16 };
@@ -63,7 +66,8 @@ void kin_batch_rows_begin_row(struct kin_batch_rows_builder *b, uint32_t number,
                               uint16_t source, struct kin_str id);
 void kin_batch_rows_cell(struct kin_batch_rows_builder *b, uint16_t column, struct kin_str value);
 void kin_batch_rows_end_row(struct kin_batch_rows_builder *b);
-/* Appends the section to out; the builder is emptied, its memory kept. */
+/* Appends the section to out; the builder is emptied, its memory kept. out->failed: out of memory
+ * now or while the rows were gathered, or more than 4 GiB of rows. */
 void kin_batch_rows_finish(struct kin_batch_rows_builder *b, const struct kin_str *columns,
                            size_t column_count, struct kin_buf *out);
 

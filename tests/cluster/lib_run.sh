@@ -6,7 +6,8 @@
 set -u
 export LC_ALL=C
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-KINDRED=$(realpath "${KINDRED:?the kindred program}")
+: "${KINDRED:?the kindred program}"
+KINDRED=$(realpath "$KINDRED")
 failures=0
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/kindred-test-XXXXXX")
 # so that a case may give up root's rights, for which no file is unreadable

@@ -84,8 +84,8 @@ limits: {max_field_bytes: 64, max_record_bytes: 1024}'
 # ---- one case ----
 
 reset_case() {
-    name='' what='' as_user='' cut=''
-    prepare=() run='match w.yaml -o out' status='' counts='' leaves='' reports=()
+    name='' what='' as_user='' cut='' last=100000 stdout=$scratch/stdout
+    prepare=() run='match w.yaml -o out' status='' counts='' leaves='' gone='' reports=()
     says=() errors=() prints=() source=()
 }
 
@@ -96,14 +96,17 @@ listing() { (shopt -s dotglob nullglob && cd "$1" && printf '%s\n' * .) | sort; 
 
 # "# source,id..." without its header; long rows end in ...
 error_rows() {
-    csv_records "$1" | awk 'NR > 1 { print (length($0) > 300 ? substr($0, 1, 120) "..." : $0) }' | tr '\000' '@'
+    csv_records "$1" | awk 'NR > 1 { print (length($0) > 300 ? substr($0, 1, 120) "..." : $0) }' | tr '\000-\010\013-\037' '@'
 }
 
 messages() { # of standard error; lines that show the place in the workflow file are left out
     awk -v cut="$cut" '/^ +([0-9]+)? \|/ { next }
         cut != "" && index($0, cut) == 1 { print substr($0, 1, length(cut)) "..."; exit }
-        { print (length($0) > 400 ? substr($0, 1, 200) "..." : $0) }' "$1"
+        { print (length($0) > 400 ? substr($0, 1, 200) "..." : $0) }' "$1" | tail -n "$last"
 }
+
+# Did it say that the state is kept?
+kept_state() { grep -qxF 'kindred: what was done is kept in out.state; the same command goes on there' "$scratch/stderr"; }
 
 compare() { # LABEL EXPECTED FOUND
     [ "$2" = "$3" ] || fail "$name: $1:
@@ -111,8 +114,29 @@ expected: $2
 found:    $3"
 }
 
+# In a shell of its own, for what a case does to it.
+prepare_and_run() { # DIR [how it is run]
+    local line pid
+    trap - EXIT
+    cd "$1" || exit 1
+    shift
+    : >"$scratch/unprepared"
+    for line in "${prepare[@]-}"; do
+        eval "$line" || echo "$line" >>"$scratch/unprepared"
+    done
+    listing . >"$scratch/before"
+    eval "arguments=($run)"
+    ${1:+"$@"} timeout -k 1 120 "$KINDRED" ${arguments[@]+"${arguments[@]}"} \
+        >"$stdout" 2>"$scratch/stderr" </dev/null
+    echo $? >"$scratch/status"
+    for pid in $(jobs -p); do
+        kill -9 "$pid" 2>/dev/null
+    done
+    wait 2>/dev/null
+}
+
 run_case() {
-    local dir=$scratch/case before after found new kind
+    local dir=$scratch/case before after found new kind line
     rm -rf "$dir"
     mkdir -m 777 "$dir"
     printf '%s\n' "$default_workflow" >"$dir/w.yaml"
@@ -124,26 +148,20 @@ run_case() {
         fi
         run_with=(as_nobody)
     fi
-    cd "$dir" || exit 1
-    local line
-    for line in "${prepare[@]-}"; do
-        eval "$line" || fail "$name: cannot prepare: $line"
-    done
-    before=$(listing "$dir")
-    eval "set -- $run"
-    "${run_with[@]}" timeout -k 1 120 "$KINDRED" "$@" >"$scratch/stdout" 2>"$scratch/stderr" </dev/null
-    found=$?
-    cd "$scratch" || exit 1
-    local pid
-    for pid in $(jobs -p); do
-        kill -9 "$pid" 2>/dev/null
-        wait "$pid" 2>/dev/null
-    done
+    rm -f "$scratch/status"
+    (prepare_and_run "$dir" "${run_with[@]-}") || true
+    found=$(cat "$scratch/status" 2>/dev/null)
+    before=$(<"$scratch/before")
+    if [ -s "$scratch/unprepared" ]; then
+        fail "$name: cannot prepare: $(<"$scratch/unprepared")"
+        return
+    fi
     chmod -R u+rwx "$dir"
     after=$(listing "$dir")
     new=$(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after") | tr '\n' ' ')
+    eval "set -- $run"
     kind='no run'
-    [[ $1 == match && " $* " != *" --check "* && $found != 2 ]] && kind=run
+    [[ ${1-} == match && " $* " != *" --check "* && $found != 2 ]] && kind=run
     if [ "$mode" = record ]; then
         record_case "$found" "$kind" "$new"
         return
@@ -151,9 +169,9 @@ run_case() {
     compare 'exit status' "$status" "$found"
     compare 'standard error' "$(printf '%s\n' "${says[@]-}")" "$(messages "$scratch/stderr")"
     [ ${#prints[@]} = 0 ] || compare 'standard output' "$(printf '%s\n' "${prints[@]}")" "$(<"$scratch/stdout")"
-    compare 'what is gone' '' "$(comm -23 <(printf '%s\n' "$before") <(printf '%s\n' "$after"))"
+    compare 'what is gone' "$gone" "$(comm -23 <(printf '%s\n' "$before") <(printf '%s\n' "$after"))"
     # a run that is done leaves the output, one that failed its state, and a refused one nothing
-    [ -n "$leaves" ] || case $kind$found in run0 | run3) leaves='out ' ;; run1) leaves='out.state ' ;; esac
+    [ -n "$leaves" ] || case $kind$found in run0 | run3) leaves='out ' ;; run1) kept_state && leaves='out.state ' ;; esac
     [ "$leaves" = nothing ] && leaves=''
     compare 'what is new' "${leaves% }" "${new% }"
     if [ "$kind" = run ] && { [ "$found" = 0 ] || [ "$found" = 3 ]; }; then
@@ -178,9 +196,9 @@ record_case() { # STATUS KIND NEW
     local line default=''
     printf '%s\n' "${source[@]}"
     echo "  exit $1"
-    messages "$scratch/stderr" | awk '{ print "  says " $0 }'
+    messages "$scratch/stderr" | awk '{ print "  says" ($0 == "" ? "" : " " $0) }'
     [ ${#prints[@]} = 0 ] || awk '{ print "  prints " $0 }' "$scratch/stdout"
-    case $2$1 in run0 | run3) default='out' ;; run1) default='out.state' ;; esac
+    case $2$1 in run0 | run3) default='out' ;; run1) kept_state && default='out.state' ;; esac
     [ "${3% }" = "$default" ] || echo "  leaves ${3:-nothing}"
     if [ "$2" = run ] && { [ "$1" = 0 ] || [ "$1" = 3 ]; }; then
         echo "  counts $(counts_of "$scratch/case/out/report.json")"
@@ -270,19 +288,29 @@ each_case() { # FUNCTION
         text=${line#  * }
         case $line in
         '# '* | '#') ;;
-        '## '*) section=${line#\#\# } ;;
+        '## '*)
+            [ -z "$name" ] || "$1"
+            reset_case
+            section=${line#\#\# }
+            [ "$mode" != record ] || printf '%s\n\n' "$line"
+            ;;
         '') ;;
         '  '*)
             text=${line#  }
             text=${text#* }
             case $line in
             '  $ '*) prepare+=("$text") ;;
+            '  run') run= ;;
             '  run '*) run=$text ;;
+            '  last '*) last=$text ;;
+            '  stdout '*) stdout=$text ;;
             '  user') as_user=yes ;;
             '  cut '*) cut=$text ;;
             '  exit '*) status=$text ;;
+            '  says') says+=('') ;;
             '  says '*) says+=("$text") ;;
             '  prints '*) prints+=("$text") ;;
+            '  gone '*) gone=$text ;;
             '  leaves '*) leaves=$text ;;
             '  counts '*) counts=$text ;;
             '  error '*) errors+=("$text") ;;
@@ -293,7 +321,7 @@ each_case() { # FUNCTION
                 ;;
             esac
             case $line in
-            '  $ '* | '  run '* | '  user' | '  cut '* | '  reports '*) source+=("$line") ;;
+            '  $ '* | '  run' | '  run '* | '  user' | '  cut '* | '  last '* | '  stdout '* | '  reports '* | '  gone '*) source+=("$line") ;;
             esac
             ;;
         *' | '*)

@@ -12,8 +12,8 @@ static void on_done(void *arg, kin_status status, const char *error)
     snprintf(c->error, sizeof c->error, "%s", error);
 }
 
-void cluster_init(struct cluster *c, struct kin_sim *sim, const struct scenario *s,
-                  unsigned workers, uint32_t chunk_bytes)
+void cluster_prepare(struct cluster *c, struct kin_sim *sim, const struct scenario *s,
+                     unsigned workers, uint32_t chunk_bytes)
 {
     *c = (struct cluster){.sim = sim};
     c->job =
@@ -27,11 +27,17 @@ void cluster_init(struct cluster *c, struct kin_sim *sim, const struct scenario 
         .workers = workers, .lease_ms = 1000, .job = &c->job, .on_done = on_done, .arg = c};
     for (int i = 0; i < s->file_count; i++)
         kin_sim_file_put(sim, s->files[i].path, s->files[i].bytes.p, s->files[i].bytes.n);
-    kin_sim_add(sim, KIN_COORDINATOR, &kin_coordinator_ops, &c->coordinator);
-    for (unsigned w = 0; w < workers; w++) {
+    for (unsigned w = 0; w < workers; w++)
         c->workers[w].name = "worker";
+}
+
+void cluster_init(struct cluster *c, struct kin_sim *sim, const struct scenario *s,
+                  unsigned workers, uint32_t chunk_bytes)
+{
+    cluster_prepare(c, sim, s, workers, chunk_bytes);
+    kin_sim_add(sim, KIN_COORDINATOR, &kin_coordinator_ops, &c->coordinator);
+    for (unsigned w = 0; w < workers; w++)
         kin_sim_add(sim, w + 1, &kin_worker_ops, &c->workers[w]);
-    }
 }
 
 static bool cluster_ended(void *cluster)

@@ -20,6 +20,10 @@ struct cluster {
     char error[600];
 };
 
+/* The files and the arguments of the nodes; the caller adds the nodes. */
+void cluster_prepare(struct cluster *c, struct kin_sim *sim, const struct scenario *s,
+                     unsigned workers, uint32_t chunk_bytes);
+/* The same, and the nodes too. */
 void cluster_init(struct cluster *c, struct kin_sim *sim, const struct scenario *s,
                   unsigned workers, uint32_t chunk_bytes);
 bool cluster_done(void *cluster); /* a predicate for kin_sim_run_until */

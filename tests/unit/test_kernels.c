@@ -510,7 +510,7 @@ static void stamps_may_wrap_around(void **state)
     assert_true(kin_jaccard(s, pair_of("abcd", "abcd"), 1) == 1.0); /* the stamp is 1 */
     assert_int_equal(s->stamp, 1);
     s->stamp = UINT32_MAX;
-    assert_true(kin_jaccard(s, pair_of("abcd", "xyz"), 1) == 0.0); /* 1 again */
+    assert_true(kin_jaccard(s, pair_of("abcd", "abce"), 1) == 0.6); /* 1 again */
     assert_int_equal(s->stamp, 1);
     s->stamp = 0;
     assert_true(kin_jaro(s, pair_of("\xd0\xb6", "\xd0\xb6")) == 1.0);
