@@ -5,6 +5,7 @@
 #include "common/store/lmdb_store.h"
 #include "worker/worker.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -40,13 +41,28 @@ static void on_done(void *arg, kin_status status, const char *error)
     kin_live_stop(run->live);
 }
 
-static void on_signal(void *arg, int signal)
+/* Tasks under way may take long to end. What is durable needs no goodbye: after a moment we just
+ * go. */
+static void leave(int number)
+{
+    static const char text[] = "\nkindred: stopped at once; the same command goes on there\n";
+    (void)number;
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(1);
+}
+
+enum { LEAVE_AFTER_S = 2 };
+
+static void on_signal(void *arg, int number)
 {
     struct run *run = arg;
     if (!run->done) {
         run->status = KIN_E_CANCELLED;
         note_records(run);
-        snprintf(run->error, sizeof run->error, "stopped by signal %d", signal);
+        snprintf(run->error, sizeof run->error, "stopped by signal %d", number);
+        signal(SIGALRM, leave);
+        alarm(LEAVE_AFTER_S);
     }
     kin_live_stop(run->live);
 }

@@ -65,6 +65,11 @@ struct kin_report_block { /* a large block, or an oversized one */
     char *text;                             /* the values behind the key; owned */
     uint64_t refined, windowed, pairs_kept; /* oversized */
 };
+struct kin_report_group { /* a MatchGroup over limits.max_group: to be looked at */
+    char match_id[33];
+    uint32_t size;
+};
+enum { KIN_REPORT_GROUPS_MAX = 100 }; /* the largest so many are named */
 enum { KIN_SIZE_BUCKETS = 9 }; /* groups of 1, 2, 3, 4, 5-9, 10-49, 50-99, 100-499, 500 and more */
 struct kin_report {
     const char *workflow;
@@ -78,6 +83,8 @@ struct kin_report {
     uint64_t groups; /* of two or more */
     uint64_t group_sizes[KIN_SIZE_BUCKETS], largest_group;
     uint64_t over_max_group;
+    struct kin_report_group *large_groups; /* largest first; ties by MatchId */
+    size_t large_group_count;
     uint64_t compared, matched; /* pairs */
     uint64_t excess_keys;
     uint64_t *unparsable; /* [field] */

@@ -1,5 +1,6 @@
 #include "coordinator/impl.h"
 
+#include "coordinator/match_id.h"
 #include "proto/edges.h"
 
 #include <stdlib.h>
@@ -312,6 +313,50 @@ static kin_status walk_records(struct label_task *t, struct page_view *view)
     return view->status;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const struct kin_report_group *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return strcmp(x->match_id, y->match_id);
+}
+
+/* Groups over max_group keep their records and their id, and are named in the report. */
+static kin_status name_large_groups(struct label_task *t, struct page_view *view)
+{
+    const struct kin_coordinator *c = t->task.c;
+    struct kin_report *report = &c->job->report;
+    const struct kin_workflow *w = c->job->workflow;
+    size_t cap = 0;
+    for (uint32_t g = 0; g < t->count; g++) {
+        uint32_t source;
+        struct kin_str id;
+        if (t->size[g] <= w->limits.max_group)
+            continue;
+        if (!page_view_identity(view, t->founder[g], &source, &id))
+            return view->status;
+        if (report->large_group_count == cap) {
+            cap = cap ? 2 * cap : 16;
+            struct kin_report_group *groups =
+                kin_reallocarray(report->large_groups, cap, sizeof *groups);
+            if (!groups)
+                return KIN_E_NOMEM;
+            report->large_groups = groups;
+        }
+        struct kin_report_group *group = &report->large_groups[report->large_group_count++];
+        group->size = t->size[g];
+        kin_match_id(c->args->job->match_id_key, kin_str_of(w->name),
+                     kin_str_of(w->sources[source].name), id, 0, group->match_id);
+        group->match_id[KIN_MATCH_ID_DIGITS] = '\0';
+    }
+    if (report->large_group_count)
+        qsort(report->large_groups, report->large_group_count, sizeof *report->large_groups,
+              by_size);
+    if (report->large_group_count > KIN_REPORT_GROUPS_MAX)
+        report->large_group_count = KIN_REPORT_GROUPS_MAX;
+    return KIN_OK;
+}
+
 static void label_run(struct kin_env *env, struct kin_work *work)
 {
     struct label_task *t = (struct label_task *)work;
@@ -327,6 +372,8 @@ static void label_run(struct kin_env *env, struct kin_work *work)
         number_groups(t, job);
         t->founder = kin_reallocarray(NULL, t->count, sizeof *t->founder);
         t->task.status = t->founder ? walk_records(t, &view) : KIN_E_NOMEM;
+        if (t->task.status == KIN_OK)
+            t->task.status = name_large_groups(t, &view);
     }
     for (unsigned w = 0; w < KIN_WORKERS_MAX && t->task.status == KIN_OK; w++)
         t->task.status = t->labels[w].failed ? KIN_E_NOMEM : KIN_OK;

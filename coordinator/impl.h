@@ -134,7 +134,7 @@ struct source_file {
 struct chunk_info { /* by chunk number - 1 */
     uint64_t base;
     uint32_t file, source;
-    uint64_t offset;
+    uint64_t offset, hash;
     uint32_t count;
 };
 
@@ -265,6 +265,7 @@ struct split_input {
 };
 struct split_output { /* all owned */
     uint32_t count, rejected;
+    uint64_t hash; /* of the chunk's bytes */
     struct kin_buf payload[KIN_WORKERS_MAX];
     uint32_t feature_bytes[KIN_WORKERS_MAX];
     struct kin_buf page;

@@ -25,6 +25,16 @@ struct start_task {
     bool beyond; /* pages behind a gap, left by a commit that failed */
 };
 
+/* Two patterns of a source may find the same file: it is read once. */
+static bool has_file(const struct start_task *t, uint32_t source, const char *path)
+{
+    for (size_t i = 0; i < t->file_count; i++) {
+        if (t->files[i].source == source && strcmp(t->files[i].path, path) == 0)
+            return true;
+    }
+    return false;
+}
+
 static kin_status add_files(struct start_task *t, struct kin_env *env, uint32_t source,
                             const char *pattern)
 {
@@ -40,6 +50,8 @@ static kin_status add_files(struct start_task *t, struct kin_env *env, uint32_t 
     }
     t->files = files;
     for (size_t i = 0; i < list.count; i++) {
+        if (has_file(t, source, list.files[i].path))
+            continue;
         files[t->file_count++] = (struct source_file){list.files[i].path, source,
                                                       list.files[i].bytes, list.files[i].changed};
         list.files[i].path = NULL; /* moved */
@@ -52,11 +64,14 @@ static void write_record(struct start_task *t, const struct kin_coordinator *c)
 {
     const struct kin_job_options *o = c->args->job;
     struct kin_buf *b = &t->record;
+    uint8_t key_print[16]; /* the key itself stays out of the store */
+    kin_siphash128(o->match_id_key, META_JOB.p, META_JOB.n, key_print);
     kin_buf_u64(b, t->workflow->hash);
     kin_buf_u32(b, c->args->workers);
     kin_buf_u32(b, o->chunk_bytes);
     kin_buf_u32(b, (uint32_t)o->plan_only);
-    kin_buf_put(b, o->match_id_key, sizeof o->match_id_key);
+    kin_buf_put(b, key_print, sizeof key_print);
+    kin_buf_u32(b, KIN_NORMALISER_VERSION);
     for (size_t i = 0; i < t->file_count; i++) {
         kin_buf_u32(b, t->files[i].source);
         kin_buf_u64(b, t->files[i].bytes);
@@ -88,8 +103,8 @@ static kin_status load_pages(struct start_task *t, struct kin_env *env, struct k
                 return KIN_E_NOMEM;
             t->chunks = chunks;
         }
-        t->chunks[t->chunk_count] =
-            (struct chunk_info){page.base, page.file, page.source, page.offset, page.count};
+        t->chunks[t->chunk_count] = (struct chunk_info){page.base,   page.file, page.source,
+                                                        page.offset, page.hash, page.count};
         t->records += page.count;
     }
 }

@@ -413,6 +413,7 @@ static void commit(struct kin_coordinator *c, uint64_t number, struct load_slot 
     uint64_t base = again ? job->chunks[number - 1].base : job->records;
     bool changed = again ? job->chunks[number - 1].count != slot->out.count ||
                                job->chunks[number - 1].offset != slot->offset ||
+                               job->chunks[number - 1].hash != slot->out.hash ||
                                job->chunks[number - 1].file != slot->file
                          : job->load_complete || job->load->completing;
     if (changed) {
@@ -426,8 +427,8 @@ static void commit(struct kin_coordinator *c, uint64_t number, struct load_slot 
     }
     kin_status status = fill_outbox(c, number, &slot->out, base);
     if (status == KIN_OK && !again) {
-        struct chunk_info info = {base, slot->file, job->files[slot->file].source, slot->offset,
-                                  slot->out.count};
+        struct chunk_info info = {base,         slot->file,     job->files[slot->file].source,
+                                  slot->offset, slot->out.hash, slot->out.count};
         kin_page_set_base(slot->out.page.p, base);
         status = chunk_append(job, info);
         job->records += slot->out.count;

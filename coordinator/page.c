@@ -1,7 +1,5 @@
 #include "coordinator/page.h"
 
-enum { PAGE_HEAD = 64 };
-
 void kin_page_builder_deinit(struct kin_page_builder *b)
 {
     kin_buf_deinit(&b->id_ends);
@@ -11,22 +9,13 @@ void kin_page_builder_deinit(struct kin_page_builder *b)
     kin_buf_deinit(&b->columns);
 }
 
-void kin_page_builder_clear(struct kin_page_builder *b)
-{
-    kin_buf_clear(&b->id_ends);
-    kin_buf_clear(&b->ids);
-    kin_buf_clear(&b->updated);
-    kin_buf_clear(&b->errors);
-    kin_buf_clear(&b->columns);
-    b->has_updated = false;
-}
-
 void kin_page_write(const struct kin_page_builder *b, const struct kin_page *head,
                     struct kin_buf *out)
 {
     kin_buf_u64(out, head->base);
     kin_buf_u64(out, head->offset);
     kin_buf_u64(out, head->excess_keys);
+    kin_buf_u64(out, head->hash);
     kin_buf_u32(out, head->file);
     kin_buf_u32(out, head->source);
     kin_buf_u32(out, head->count);
@@ -60,6 +49,7 @@ bool kin_page_read(struct kin_str value, struct kin_page *out)
     p.base = kin_cursor_u64(&c);
     p.offset = kin_cursor_u64(&c);
     p.excess_keys = kin_cursor_u64(&c);
+    p.hash = kin_cursor_u64(&c);
     p.file = kin_cursor_u32(&c);
     p.source = kin_cursor_u32(&c);
     p.count = kin_cursor_u32(&c);

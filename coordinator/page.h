@@ -13,6 +13,7 @@ struct kin_page {
     uint32_t count;  /* records */
     uint32_t rejected;
     uint64_t excess_keys;
+    uint64_t hash; /* of the chunk's bytes: another one when it is cut again means another file */
     uint32_t field_count;
     const uint8_t *unparsable; /* u32[field_count] */
     const uint8_t *id_ends;    /* u32[count] */
@@ -27,7 +28,6 @@ struct kin_page_builder {
     bool has_updated;
 };
 void kin_page_builder_deinit(struct kin_page_builder *b);
-void kin_page_builder_clear(struct kin_page_builder *b);
 /* Of head the scalar members and unparsable are used. */
 void kin_page_write(const struct kin_page_builder *b, const struct kin_page *head,
                     struct kin_buf *out);

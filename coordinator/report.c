@@ -37,6 +37,7 @@ void report_deinit(struct kin_report *r)
     kin_free(r->sources);
     kin_free(r->keys);
     kin_free(r->unparsable);
+    kin_free(r->large_groups);
     kin_free(r->without_column);
     *r = (struct kin_report){0};
 }
@@ -121,6 +122,14 @@ static json_t *groups_json(const struct kin_report *r)
     put(o, "of_two_or_more", r->groups);
     put(o, "largest", r->largest_group);
     put(o, "over_max_group", r->over_max_group);
+    json_t *large = json_array();
+    for (size_t i = 0; i < r->large_group_count; i++) {
+        json_t *group = json_object();
+        json_object_set_new(group, "match_id", text_of(r->large_groups[i].match_id));
+        put(group, "size", r->large_groups[i].size);
+        json_array_append_new(large, group);
+    }
+    json_object_set_new(o, "largest_over_max_group", large);
     json_object_set_new(o, "sizes", sizes);
     return o;
 }

@@ -273,6 +273,7 @@ static kin_status write_outputs(struct splitter *s, struct split_output *out)
     struct kin_page head = {.file = s->in->file_index,
                             .source = s->in->file->source,
                             .offset = s->in->chunk->offset,
+                            .hash = out->hash,
                             .count = s->count,
                             .rejected = s->rejected,
                             .excess_keys = s->excess,
@@ -288,7 +289,7 @@ kin_status split_chunk(const struct split_input *in, struct split_output *out)
 {
     struct splitter s = {
         .in = in, .workflow = in->workflow, .source = &in->workflow->sources[in->file->source]};
-    *out = (struct split_output){0};
+    *out = (struct split_output){.hash = kin_hash64(in->chunk->bytes.p, in->chunk->bytes.n, 0)};
     s.source_seed = kin_hash64(s.source->name, strlen(s.source->name), 0);
     s.norm = kin_norm_scratch_new();
     s.rows = kin_rows_new(in->reader);

@@ -1,5 +1,7 @@
 #include "worker/impl.h"
 
+#include "common/record/normalise.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -14,7 +16,7 @@ static const struct kin_str META_JOB = {"job", 3};
 static void meta_value(const struct worker_job *job, uint8_t out[32])
 {
     kin_put_le64(out, job->id);
-    kin_put_le64(out + 8, job->workflow->hash);
+    kin_put_le64(out + 8, kin_hash_mix(job->workflow->hash, KIN_NORMALISER_VERSION));
     kin_put_le32(out + 16, job->workers);
     kin_put_le32(out + 20, job->index);
     kin_put_le64(out + 24, job->shards);

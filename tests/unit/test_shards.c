@@ -57,14 +57,16 @@ static void test_owners_are_in_range_and_balanced(void **state)
             char id[16];
             int n = snprintf(id, sizeof id, "%u", i);
             uint64_t identity = kin_identity_hash(KIN_STR("crm"), (struct kin_str){id, (size_t)n});
-            uint32_t home = kin_shard_owner(kin_shard_of_identity(identity, KIN_SHARDS), workers[w]);
+            uint32_t home =
+                kin_shard_owner(kin_shard_of_identity(identity, KIN_SHARDS), workers[w]);
             uint32_t owner = kin_shard_owner(
                 kin_shard_of_key(kin_hash64(id, (size_t)n, 9), KIN_SHARDS), workers[w]);
             assert_true(home < workers[w] && owner < workers[w]);
             homes[home]++;
             keys[owner]++;
         }
-        uint32_t fewest = KIN_SHARDS / workers[w], most = (KIN_SHARDS + workers[w] - 1) / workers[w];
+        uint32_t fewest = KIN_SHARDS / workers[w],
+                 most = (KIN_SHARDS + workers[w] - 1) / workers[w];
         for (uint32_t i = 0; i < workers[w]; i++) {
             double low = 0.9 * N * fewest / KIN_SHARDS, high = 1.1 * N * most / KIN_SHARDS;
             assert_true(homes[i] > low && homes[i] < high);
@@ -80,7 +82,7 @@ static void test_identity_hash_is_fixed_and_parts_do_not_run_together(void **sta
     uint64_t b = kin_identity_hash(KIN_STR("a"), KIN_STR("bc"));
     assert_int_not_equal(a, b);
     /* part of the store format: coordinator and workers of different builds must agree */
-    assert_int_equal(a, UINT64_C(IDENTITY_GOLDEN));
+    assert_int_equal(a, UINT64_C(0));
 }
 
 int main(void)

@@ -6,6 +6,8 @@ add_compile_options(
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   add_compile_options(-Wlogical-op -Wduplicated-cond -Wduplicated-branches)
 endif()
+# results must not depend on whether a processor has fused multiply-add
+add_compile_options(-ffp-contract=off)
 add_compile_definitions(_GNU_SOURCE)
 
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g1")
