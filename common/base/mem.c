@@ -133,31 +133,9 @@ fail:
     return NULL;
 }
 
-uint8_t *kin_buf_extend(struct kin_buf *b, size_t n)
-{
-    uint8_t *p = kin_buf_reserve(b, n);
-    if (p)
-        b->n += n;
-    return p;
-}
-
-void kin_buf_put(struct kin_buf *b, const void *p, size_t n)
-{
-    uint8_t *to = kin_buf_extend(b, n);
-    if (to && n)
-        memcpy(to, p, n);
-}
-
 void kin_buf_puts(struct kin_buf *b, const char *terminated)
 {
     kin_buf_put(b, terminated, strlen(terminated));
-}
-
-void kin_buf_putc(struct kin_buf *b, char c)
-{
-    uint8_t *to = kin_buf_extend(b, 1);
-    if (to)
-        *to = (uint8_t)c;
 }
 
 void kin_buf_printf(struct kin_buf *b, const char *format, ...)

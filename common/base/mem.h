@@ -38,11 +38,28 @@ struct kin_buf {
 void kin_buf_deinit(struct kin_buf *b);
 void kin_buf_clear(struct kin_buf *b); /* keeps the memory */
 uint8_t *kin_buf_reserve(struct kin_buf *b,
-                         size_t n);                   /* room for n more at p + n; NULL if failed */
-uint8_t *kin_buf_extend(struct kin_buf *b, size_t n); /* reserve and count them; NULL if failed */
-void kin_buf_put(struct kin_buf *b, const void *p, size_t n);
+                         size_t n); /* room for n more at p + n; NULL if failed */
+/* Reserves and counts n bytes; NULL if failed. Inline: the data path appends field by field. */
+static inline uint8_t *kin_buf_extend(struct kin_buf *b, size_t n)
+{
+    uint8_t *p = b->p && !b->failed && b->cap - b->n >= n ? b->p + b->n : kin_buf_reserve(b, n);
+    if (p)
+        b->n += n;
+    return p;
+}
+static inline void kin_buf_put(struct kin_buf *b, const void *p, size_t n)
+{
+    uint8_t *to = kin_buf_extend(b, n);
+    if (to && n)
+        __builtin_memcpy(to, p, n);
+}
+static inline void kin_buf_putc(struct kin_buf *b, char c)
+{
+    uint8_t *to = kin_buf_extend(b, 1);
+    if (to)
+        *to = (uint8_t)c;
+}
 void kin_buf_puts(struct kin_buf *b, const char *terminated);
-void kin_buf_putc(struct kin_buf *b, char c);
 void kin_buf_printf(struct kin_buf *b, const char *format, ...) KIN_PRINTF(2, 3);
 void kin_buf_u16(struct kin_buf *b, uint16_t v); /* little endian, here and below */
 void kin_buf_u32(struct kin_buf *b, uint32_t v);

@@ -312,6 +312,10 @@ static kin_status header_names(const struct kin_csv_dialect *d, struct kin_csv_w
         if (name.n == 0)
             return kin_err_set(err, KIN_E_SYNTAX, "line %llu, column %zu: the column has no name",
                                at, i + 1);
+        if (name.n > KIN_COLUMN_NAME_BYTES_MAX)
+            return kin_err_set(err, KIN_E_SYNTAX,
+                               "line %llu, column %zu: the name is longer than %d bytes", at, i + 1,
+                               (int)KIN_COLUMN_NAME_BYTES_MAX);
         if (!printable(name))
             return kin_err_set(err, KIN_E_SYNTAX,
                                "line %llu, column %zu: control character in the column's name", at,

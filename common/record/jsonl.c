@@ -303,8 +303,11 @@ static bool name_member(struct json *j, const uint8_t *at, struct kin_str prefix
             return fail_nomem(j);
         key = (struct kin_str){(const char *)path->p, path->n};
     }
-    if (key.n > rows->options.max_field_bytes)
-        return fail_limit(j, at, "name longer than", rows->options.max_field_bytes, "bytes");
+    size_t longest = rows->options.max_field_bytes;
+    if (longest > KIN_COLUMN_NAME_BYTES_MAX)
+        longest = KIN_COLUMN_NAME_BYTES_MAX;
+    if (key.n > longest)
+        return fail_limit(j, at, "name longer than", longest, "bytes");
     switch (kin_names_intern(&rows->names, key, index)) {
     case KIN_NAMES_FOUND:
         break;

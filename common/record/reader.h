@@ -17,7 +17,11 @@
  * row, good or bad. */
 #include "common/base/mem.h"
 
-enum { KIN_RECORD_BYTES_MAX = 16 * 1024 * 1024, KIN_COLUMNS_MAX = 4096 };
+enum {
+    KIN_RECORD_BYTES_MAX = 16 * 1024 * 1024,
+    KIN_COLUMNS_MAX = 4096,
+    KIN_COLUMN_NAME_BYTES_MAX = UINT16_MAX
+};
 
 enum kin_format { KIN_FORMAT_CSV, KIN_FORMAT_JSONL };
 enum kin_compression { KIN_PLAIN, KIN_GZIP, KIN_ZSTD };

@@ -23,14 +23,14 @@ static struct id make(const char *workflow, const char *source, const char *id, 
     return out;
 }
 
-/* Published values: an id outlives every version of the program. */
+/* Published values, computed by an independent SipHash-2-4-128: an id outlives every version. */
 static void test_golden_values(void **state)
 {
     (void)state;
-    assert_string_equal(make("people", "crm", "1", 0).digits, "GOLDEN_A");
-    assert_string_equal(make("people", "crm", "1", 1).digits, "GOLDEN_B");
-    assert_string_equal(make("people", "web", "1", 0).digits, "GOLDEN_C");
-    assert_string_equal(make("", "s", "\xc3\xa9", 0).digits, "GOLDEN_D");
+    assert_string_equal(make("people", "crm", "1", 0).digits, "dd3230d21766640c7b67993572b8ee3b");
+    assert_string_equal(make("people", "crm", "1", 1).digits, "11acf2aea5aec71f382f239833918401");
+    assert_string_equal(make("people", "web", "1", 0).digits, "c0e174dbef6b78bb81321ebbd539ea48");
+    assert_string_equal(make("", "s", "\xc3\xa9", 0).digits, "7234847c2a9cc656c5a645f2a1052642");
 }
 
 static void test_every_part_counts_and_parts_do_not_run_together(void **state)

@@ -17,6 +17,10 @@ find_library(KIN_MSGPACK NAMES msgpack-c msgpackc REQUIRED)
 add_library(msgpackc INTERFACE)
 target_link_libraries(msgpackc INTERFACE ${KIN_MSGPACK})
 
+find_library(KIN_NNG NAMES nng REQUIRED)
+add_library(nng INTERFACE)
+target_link_libraries(nng INTERFACE ${KIN_NNG})
+
 # kin_library(NAME FOLDER [EXCLUDE file...] LINK lib...): a static library of all .c files of a folder
 function(kin_library name folder)
   cmake_parse_arguments(ARG "" "" "LINK;EXCLUDE" ${ARGN})

@@ -62,14 +62,19 @@ kin_status kin_live_post(struct kin_live *live, void (*fn)(void *arg), void *arg
 static struct kin_live_mail take_mail(struct kin_live *live)
 {
     pthread_mutex_lock(&live->mail.lock);
-    struct kin_live_mail taken = {
-        .works = live->mail.works, .ops = live->mail.ops, .posts = live->mail.posts};
+    struct kin_live_mail taken = {.arrivals = live->mail.arrivals,
+                                  .works = live->mail.works,
+                                  .ops = live->mail.ops,
+                                  .posts = live->mail.posts};
+    live->mail.arrivals = live->mail.arrivals_tail = NULL;
     live->mail.works = live->mail.works_tail = NULL;
     live->mail.ops = live->mail.ops_tail = NULL;
     live->mail.posts = live->mail.posts_tail = NULL;
     pthread_mutex_unlock(&live->mail.lock);
     return taken;
 }
+
+static void take_arrivals(struct kin_live *live, struct kin_live_arrival *arrival);
 
 static void run_posts(struct kin_live *live, struct kin_live_post *post)
 {
@@ -99,11 +104,14 @@ static void on_wake(uv_async_t *handle)
         op->done(op, op->impl_status);
     }
     run_posts(live, mail.posts);
+    take_arrivals(live, mail.arrivals);
     if (kin_live_stopping(live))
         uv_stop(&live->loop);
 }
 
 /* ---- frames ---- */
+
+static void on_deliver(uv_idle_t *handle);
 
 static bool letters_grow(struct kin_live *live)
 {
@@ -120,12 +128,83 @@ static bool letters_grow(struct kin_live *live)
     return true;
 }
 
+static size_t weight(const struct kin_frame *frame)
+{
+    return frame->body.n + frame->payload.n + KIN_LIVE_ARRIVAL_OVERHEAD;
+}
+
 static struct kin_live_letter letters_pop(struct kin_live *live)
 {
     struct kin_live_letter letter = live->letters[live->letters_first];
     live->letters_first = (live->letters_first + 1) & (live->letters_cap - 1);
     live->letters_count--;
+    if (!live->nodes[letter.from])
+        atomic_fetch_sub_explicit(&live->remote_bytes, weight(letter.frame), memory_order_relaxed);
     return letter;
+}
+
+/* Consumes the frame; false: there is no memory, and it is lost. */
+static bool letters_push(struct kin_live *live, struct kin_live_letter letter)
+{
+    if (live->letters_count == live->letters_cap && !letters_grow(live)) {
+        kin_frame_unref(letter.frame);
+        return false;
+    }
+    size_t last = (live->letters_first + live->letters_count) & (live->letters_cap - 1);
+    live->letters[last] = letter;
+    if (live->letters_count++ == 0)
+        uv_idle_start(&live->deliver, on_deliver);
+    return true;
+}
+
+static void take_arrivals(struct kin_live *live, struct kin_live_arrival *arrival)
+{
+    while (arrival) {
+        struct kin_live_arrival *next = arrival->next;
+        size_t bytes = weight(arrival->frame);
+        struct kin_live_letter letter = {arrival->frame, arrival->from, arrival->to};
+        bool known = live->nodes[arrival->to] && !live->draining;
+        if (!known)
+            kin_frame_unref(arrival->frame);
+        if (!known || !letters_push(live, letter))
+            atomic_fetch_sub_explicit(&live->remote_bytes, bytes, memory_order_relaxed);
+        kin_free(arrival);
+        arrival = next;
+    }
+}
+
+void kin_live_deliver(struct kin_live *live, kin_node_id from, kin_node_id to,
+                      struct kin_frame *frame)
+{
+    struct kin_live_mail *mail = &live->mail;
+    size_t bytes = weight(frame);
+    size_t before = atomic_fetch_add_explicit(&live->remote_bytes, bytes, memory_order_relaxed);
+    bool room = before + bytes <= KIN_LIVE_REMOTE_BYTES || before == 0;
+    bool valid = from < KIN_NODES_MAX && to < KIN_NODES_MAX && !live->nodes[from];
+    struct kin_live_arrival *arrival = room && valid ? kin_alloc(sizeof *arrival) : NULL;
+    if (!arrival) {
+        atomic_fetch_sub_explicit(&live->remote_bytes, bytes, memory_order_relaxed);
+        kin_frame_unref(frame);
+        return;
+    }
+    *arrival = (struct kin_live_arrival){frame, from, to, NULL};
+    pthread_mutex_lock(&mail->lock);
+    if (mail->arrivals_tail)
+        mail->arrivals_tail->next = arrival;
+    else
+        mail->arrivals = arrival;
+    mail->arrivals_tail = arrival;
+    pthread_mutex_unlock(&mail->lock);
+    uv_async_send(&live->wake);
+}
+
+void kin_live_set_remote(struct kin_live *live,
+                         void (*send)(void *arg, kin_node_id from, kin_node_id to,
+                                      struct kin_frame *frame),
+                         void *arg)
+{
+    live->remote = send;
+    live->remote_arg = arg;
 }
 
 /* Runs once a loop turn and keeps the loop from sleeping. Answers that the cores send meanwhile are
@@ -158,16 +237,13 @@ static void env_send(struct kin_env *env, kin_node_id to, struct kin_frame *fram
 {
     struct kin_live *live = kin_live_node_of(env)->live;
     kin_live_assert_loop(live);
-    bool known = to < KIN_NODES_MAX && live->nodes[to];
-    bool room = live->letters_count < live->letters_cap || letters_grow(live);
-    if (!known || !room || live->draining) { /* lost, as any frame may be */
-        kin_frame_unref(frame);
-        return;
-    }
-    size_t last = (live->letters_first + live->letters_count) & (live->letters_cap - 1);
-    live->letters[last] = (struct kin_live_letter){frame, env->self, to};
-    if (live->letters_count++ == 0)
-        uv_idle_start(&live->deliver, on_deliver);
+    bool local = to < KIN_NODES_MAX && live->nodes[to];
+    if (live->draining || (!local && !live->remote))
+        kin_frame_unref(frame); /* lost, as any frame may be */
+    else if (!local)
+        live->remote(live->remote_arg, env->self, to, frame);
+    else
+        (void)letters_push(live, (struct kin_live_letter){frame, env->self, to});
 }
 
 /* ---- the rest of a node's world ---- */
@@ -545,6 +621,8 @@ void kin_live_free(struct kin_live *live)
     struct kin_live_mail mail = take_mail(live);
     atomic_store(&live->stop, true); /* posts that came too late are freed, not called */
     run_posts(live, mail.posts);
+    live->draining = true;
+    take_arrivals(live, mail.arrivals);
     if (live->loop_made) {
         uv_walk(&live->loop, close_handle, NULL);
         while (uv_run(&live->loop, UV_RUN_DEFAULT) != 0)

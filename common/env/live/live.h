@@ -49,6 +49,20 @@ kin_status kin_live_on_signal(struct kin_live *live, void (*fn)(void *arg, int s
 kin_status kin_live_every(struct kin_live *live, uint64_t interval_ms, void (*fn)(void *arg),
                           void *arg) KIN_MUST_CHECK;
 
+/* Frames for nodes that are not of this world go to send, which consumes them; from is the sending
+ * node. Called on the loop; must not block. Before kin_live_run. */
+void kin_live_set_remote(struct kin_live *live,
+                         void (*send)(void *arg, kin_node_id from, kin_node_id to,
+                                      struct kin_frame *frame),
+                         void *arg);
+
+/* A frame from a node that is not of this world. Consumes it. Dropped, as any frame may be, where
+ * there is no node `to` or there is one `from`, during the drain, and while KIN_LIVE_REMOTE_BYTES
+ * wait to be taken. Any thread. */
+enum { KIN_LIVE_REMOTE_BYTES = 512 << 20 };
+void kin_live_deliver(struct kin_live *live, kin_node_id from, kin_node_id to,
+                      struct kin_frame *frame);
+
 struct kin_env *kin_live_env(struct kin_live *live, kin_node_id id); /* NULL: no such node */
 void kin_live_free(struct kin_live *live); /* after kin_live_run, or if it never ran */
 

@@ -84,8 +84,17 @@ struct kin_live_post {
     struct kin_live_post *next;
 };
 
+/* A frame from another process, on its way to the letters. */
+struct kin_live_arrival {
+    struct kin_frame *frame;
+    kin_node_id from, to;
+    struct kin_live_arrival *next;
+};
+enum { KIN_LIVE_ARRIVAL_OVERHEAD = 256 };
+
 struct kin_live_mail {
     pthread_mutex_t lock;
+    struct kin_live_arrival *arrivals, *arrivals_tail;
     struct kin_work *works, *works_tail;
     struct kin_store_op *ops, *ops_tail;
     struct kin_live_post *posts, *posts_tail;
@@ -127,6 +136,7 @@ struct kin_live {
 
     struct kin_live_letter *letters; /* ring; cap is a power of two */
     size_t letters_first, letters_count, letters_cap;
+    atomic_size_t remote_bytes; /* of frames from other processes that wait */
 
     struct kin_live_timers timers;
     struct kin_live_pool pool;
@@ -139,6 +149,8 @@ struct kin_live {
     size_t node_count;
     uint64_t random_state;
 
+    void (*remote)(void *arg, kin_node_id from, kin_node_id to, struct kin_frame *frame);
+    void *remote_arg;
     void (*log_line)(void *arg, kin_node_id node, char level, const char *event, const char *text);
     void *log_arg;
     void (*on_tick)(void *arg);

@@ -22,7 +22,9 @@ enum {
     KEEPER_MS = 50,
     FREE_PATIENCE_MS = 5000, /* at the end, for nng to let go of everything */
     CONNS_SPARE = 64,        /* closing ones, beside pending ones and those of nodes */
-    LOGS_PER_SECOND = 10
+    LOGS_PER_SECOND = 10,
+    LOGS_MAX = 32, /* waiting to be written */
+    LOG_TEXT_BYTES = 240
 };
 
 struct kin_net;
@@ -95,6 +97,12 @@ struct conn {
     uint8_t buf[CONN_BUF_BYTES];
 };
 
+struct net_log_line {
+    char level;
+    const char *event; /* static */
+    char text[LOG_TEXT_BYTES];
+};
+
 struct link { /* the dialling side: one of its two connections */
     struct kin_net *net;
     uint32_t kind;
@@ -135,7 +143,8 @@ struct kin_net {
 
     pthread_mutex_t log_lock;
     uint64_t log_second;
-    unsigned log_count;
+    unsigned log_this_second, log_count;
+    struct net_log_line logs[LOGS_MAX];
     uint64_t log_suppressed;
 };
 
