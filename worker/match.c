@@ -174,20 +174,23 @@ static const uint32_t *block_locals_refined(const struct partition *p, const str
     return (const uint32_t *)(const void *)p->refined.p + b->start;
 }
 
-/* Loads the members of a block. Of keys only those that decide "seen before" are kept in view. */
+/* Loads the members [from, end) of a block. Of keys only those that decide "seen before" are kept
+ * in view. */
 static kin_status load_members(struct match_task *t, const struct partition *p,
-                               const struct block *b)
+                               const struct block *b, uint32_t from, uint32_t end)
 {
     const struct worker_job *job = t->task.job;
     kin_buf_clear(&t->members);
     kin_buf_clear(&t->derived);
-    struct member *m = (struct member *)(void *)kin_buf_extend(&t->members, b->count * sizeof *m);
+    struct member *m =
+        (struct member *)(void *)kin_buf_extend(&t->members, (end - from) * sizeof *m);
     if (!m)
         return KIN_E_NOMEM;
     bool refined = b->kind == BLOCK_REFINED || b->kind == BLOCK_WINDOWED;
     uint64_t below = refined ? (uint64_t)job->workflow->block_key_count << 56 : b->key;
-    for (uint32_t i = 0; i < b->count; i++) {
-        uint32_t local = refined ? block_locals_refined(p, b)[i] : p->postings[b->start + i].value;
+    for (uint32_t at = from; at < end; at++, m++) {
+        uint32_t local =
+            refined ? block_locals_refined(p, b)[at] : p->postings[b->start + at].value;
         const uint8_t *rec = store_view_at(&t->view, job->records.items[local]);
         if (!rec)
             return t->view.status;
@@ -195,11 +198,11 @@ static kin_status load_members(struct match_task *t, const struct partition *p,
         const uint8_t *keys = kin_features_keys(rec, &count);
         while (before < count && kin_le64(keys + 8 * (size_t)before) < below)
             before++;
-        m[i] = (struct member){.rec = rec, .keys = keys, .key_count = before, .local = local};
+        *m = (struct member){.rec = rec, .keys = keys, .key_count = before, .local = local};
         if (refined) {
-            m[i].derived_from = (uint32_t)(t->derived.n / 8);
+            m->derived_from = (uint32_t)(t->derived.n / 8);
             worker_refined_keys(job, rec, &t->derived);
-            m[i].derived_count = (uint32_t)(t->derived.n / 8) - m[i].derived_from;
+            m->derived_count = (uint32_t)(t->derived.n / 8) - m->derived_from;
         }
     }
     return t->derived.failed ? KIN_E_NOMEM : KIN_OK;
@@ -245,7 +248,8 @@ static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule
     kin_buf_put(&t->edges, &e, sizeof e);
 }
 
-static void walk_pairs(struct match_task *t, const struct block *b, uint32_t from, uint32_t to)
+/* Pairs whose first member is one of the first `firsts` loaded, of `count` loaded. */
+static void walk_pairs(struct match_task *t, const struct block *b, uint32_t firsts, uint32_t count)
 {
     const struct worker_job *job = t->task.job;
     const struct member *m = (const struct member *)(const void *)t->members.p;
@@ -253,9 +257,8 @@ static void walk_pairs(struct match_task *t, const struct block *b, uint32_t fro
     uint32_t window = b->kind == BLOCK_WINDOWED ? job->workflow->limits.window : UINT32_MAX;
     uint64_t below = b->kind == BLOCK_REFINED ? b->key : UINT64_MAX;
     uint64_t compared = 0, skipped = 0, matched = 0;
-    for (uint32_t i = from; i < to; i++) {
-        uint32_t end = b->count - i > window ? i + window + 1 : b->count;
-        end = end < b->count ? end : b->count;
+    for (uint32_t i = 0; i < firsts; i++) {
+        uint32_t end = count - i > window ? i + window + 1 : count;
         for (uint32_t j = i + 1; j < end; j++) {
             if (across && kin_features_source(m[i].rec) == kin_features_source(m[j].rec))
                 continue;
@@ -277,49 +280,6 @@ static void walk_pairs(struct match_task *t, const struct block *b, uint32_t fro
     counts[0] += compared;
     counts[1] += skipped;
     counts[2] += matched;
-}
-
-/* ---- windowed blocks: the order of the normalised fields, then (source, id) ---- */
-
-static int cmp_numbers(const uint8_t *a, const uint8_t *b)
-{
-    double x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return x < y ? -1 : x > y;
-}
-
-static int cmp_field(const uint8_t *a, const uint8_t *b, unsigned field, enum kin_type type)
-{
-    const uint8_t *p = NULL, *q = NULL;
-    unsigned na = kin_features_values(a, field, &p), nb = kin_features_values(b, field, &q);
-    if (!na || !nb)
-        return (na != 0) - (nb != 0); /* null first */
-    struct kin_value v = kin_features_next(&p), w = kin_features_next(&q);
-    if (type == KIN_TYPE_DATE) {
-        int32_t x = (int32_t)kin_le32(v.p), y = (int32_t)kin_le32(w.p);
-        return x < y ? -1 : x > y;
-    }
-    if (type == KIN_TYPE_NUMBER)
-        return cmp_numbers(v.p, w.p);
-    if (type == KIN_TYPE_GEO) {
-        int c = cmp_numbers(v.p, w.p);
-        return c ? c : cmp_numbers(v.p + 8, w.p + 8);
-    }
-    return kin_str_cmp((struct kin_str){(const char *)v.p, v.bytes},
-                       (struct kin_str){(const char *)w.p, w.bytes});
-}
-
-static int by_fields(const void *a, const void *b, void *arg)
-{
-    const struct member *x = a, *y = b;
-    const struct kin_schema *schema = arg;
-    for (unsigned f = 0; f < schema->count; f++) {
-        int c = cmp_field(x->rec, y->rec, f, schema->fields[f].type);
-        if (c)
-            return c;
-    }
-    return kin_features_cmp_identity(x->rec, y->rec);
 }
 
 /* ---- stars ---- */
@@ -423,15 +383,13 @@ static kin_status walk_block(struct match_task *t, const struct partition *p, co
 {
     if (b->kind == BLOCK_STAR)
         return walk_star(t, p, b);
-    kin_status status = load_members(t, p, b);
-    if (status != KIN_OK)
-        return status;
-    if (b->kind == BLOCK_WINDOWED) {
-        struct kin_schema schema = t->task.job->workflow->schema;
-        qsort_r(t->members.p, b->count, sizeof(struct member), by_fields, &schema);
-    }
-    walk_pairs(t, b, from, to);
-    return KIN_OK;
+    /* a window reaches no further than `window` members behind its first one */
+    uint32_t window = t->task.job->workflow->limits.window;
+    uint32_t end = b->kind == BLOCK_WINDOWED && b->count - to > window ? to + window : b->count;
+    kin_status status = load_members(t, p, b, from, end);
+    if (status == KIN_OK)
+        walk_pairs(t, b, to - from, end - from);
+    return status;
 }
 
 static void match_run(struct kin_env *env, struct kin_work *work)

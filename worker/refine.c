@@ -1,5 +1,6 @@
 #include "worker/impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Refinement of oversized keys. A key shared by more than max_block records is split by the next
@@ -36,6 +37,59 @@ int worker_refine_field(const struct kin_workflow *workflow, uint64_t key, unsig
     return -1;
 }
 
+struct refining {
+    const struct worker_job *job;
+    struct partition *p;
+    const uint32_t *members;
+    const uint8_t *const *features; /* of members */
+    struct split_note *note;
+};
+
+/* ---- windowed blocks stand in the order of the normalised fields, then (source, id) ---- */
+
+static int cmp_numbers(const uint8_t *a, const uint8_t *b)
+{
+    double x, y;
+    memcpy(&x, a, sizeof x);
+    memcpy(&y, b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+static int cmp_field(const uint8_t *a, const uint8_t *b, unsigned field, enum kin_type type)
+{
+    const uint8_t *p = NULL, *q = NULL;
+    unsigned na = kin_features_values(a, field, &p), nb = kin_features_values(b, field, &q);
+    if (!na || !nb)
+        return (na != 0) - (nb != 0); /* null first */
+    struct kin_value v = kin_features_next(&p), w = kin_features_next(&q);
+    if (type == KIN_TYPE_DATE) {
+        int32_t x = (int32_t)kin_le32(v.p), y = (int32_t)kin_le32(w.p);
+        return x < y ? -1 : x > y;
+    }
+    if (type == KIN_TYPE_NUMBER)
+        return cmp_numbers(v.p, w.p);
+    if (type == KIN_TYPE_GEO) {
+        int c = cmp_numbers(v.p, w.p);
+        return c ? c : cmp_numbers(v.p + 8, w.p + 8);
+    }
+    return kin_str_cmp((struct kin_str){(const char *)v.p, v.bytes},
+                       (struct kin_str){(const char *)w.p, w.bytes});
+}
+
+static int by_fields(const void *a, const void *b, void *arg)
+{
+    const struct refining *r = arg;
+    const uint8_t *x = r->features[((const struct kin_keyed *)a)->value];
+    const uint8_t *y = r->features[((const struct kin_keyed *)b)->value];
+    const struct kin_schema *schema = &r->job->workflow->schema;
+    for (unsigned f = 0; f < schema->count; f++) {
+        int c = cmp_field(x, y, f, schema->fields[f].type);
+        if (c)
+            return c;
+    }
+    return kin_features_cmp_identity(x, y);
+}
+
 static bool add_block(struct partition *p, uint64_t key, enum block_kind kind,
                       const struct kin_keyed *run, uint32_t n, const uint32_t *members)
 {
@@ -53,16 +107,17 @@ static uint64_t windowed_pairs(uint64_t n, uint64_t window)
                            : window * (window + 1) / 2 + (n - window - 1) * window;
 }
 
-struct refining {
-    const struct worker_job *job;
-    struct partition *p;
-    const uint32_t *members;
-    const uint8_t *const *features; /* of members */
-    struct split_note *note;
-};
+/* The windowed block of a run (at least two), in its order. */
+static kin_status add_window(struct refining *r, uint64_t key, struct kin_keyed *run, uint32_t n)
+{
+    qsort_r(run, n, sizeof *run, by_fields, r);
+    r->note->windowed++;
+    r->note->pairs_kept += windowed_pairs(n, r->job->workflow->limits.window);
+    return add_block(r->p, key, BLOCK_WINDOWED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
+}
 
-static kin_status refine_run(const struct refining *r, uint64_t key, const struct kin_keyed *run,
-                             uint32_t n, unsigned depth);
+static kin_status refine_run(struct refining *r, uint64_t key, struct kin_keyed *run, uint32_t n,
+                             unsigned depth);
 
 /* Lists (refined key, member) for the members of a run; extra 1 marks the null part. */
 static kin_status list_children(const struct refining *r, uint64_t key, const struct kin_keyed *run,
@@ -86,18 +141,12 @@ static kin_status list_children(const struct refining *r, uint64_t key, const st
     return out->failed ? KIN_E_NOMEM : KIN_OK;
 }
 
-static kin_status keep_child(const struct refining *r, const struct kin_keyed *run, uint32_t n,
-                             unsigned depth)
+static kin_status keep_child(struct refining *r, struct kin_keyed *run, uint32_t n, unsigned depth)
 {
     const struct kin_limits *limits = &r->job->workflow->limits;
     uint64_t key = run[0].key;
-    if (run[0].extra) {
-        if (n < 2)
-            return KIN_OK;
-        r->note->windowed++;
-        r->note->pairs_kept += windowed_pairs(n, limits->window);
-        return add_block(r->p, key, BLOCK_WINDOWED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
-    }
+    if (run[0].extra)
+        return n < 2 ? KIN_OK : add_window(r, key, run, n);
     if (n > limits->max_block) {
         kin_buf_u64(&r->p->oversized, key);
         return refine_run(r, key, run, n, depth);
@@ -109,15 +158,12 @@ static kin_status keep_child(const struct refining *r, const struct kin_keyed *r
     return add_block(r->p, key, BLOCK_REFINED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
 }
 
-static kin_status refine_run(const struct refining *r, uint64_t key, const struct kin_keyed *run,
-                             uint32_t n, unsigned depth)
+static kin_status refine_run(struct refining *r, uint64_t key, struct kin_keyed *run, uint32_t n,
+                             unsigned depth)
 {
     int field = worker_refine_field(r->job->workflow, key, &depth);
-    if (field < 0) {
-        r->note->windowed++;
-        r->note->pairs_kept += windowed_pairs(n, r->job->workflow->limits.window);
-        return add_block(r->p, key, BLOCK_WINDOWED, run, n, r->members) ? KIN_OK : KIN_E_NOMEM;
-    }
+    if (field < 0)
+        return add_window(r, key, run, n);
     struct kin_buf children = {0};
     kin_status status = list_children(r, key, run, n, depth, (unsigned)field, &children);
     struct kin_keyed *items = (struct kin_keyed *)(void *)children.p;
