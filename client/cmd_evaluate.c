@@ -39,6 +39,11 @@ static int evaluate(const char *result, const char *truth)
     if (status == KIN_OK)
         status = kin_evaluate((struct kin_str){(const char *)a.p, a.n},
                               (struct kin_str){(const char *)b.p, b.n}, &e, &err);
+    if (status == KIN_OK && e.records == 0)
+        status = kin_err_set(&err, KIN_E_NOTFOUND,
+                             "no record is in both %s and %s; are the sources named as in the "
+                             "workflow file?",
+                             path, truth);
     if (status == KIN_OK) {
         kin_evaluation_print(&e, &text);
         fwrite(text.p ? text.p : (const uint8_t *)"", 1, text.n, stdout);

@@ -1,7 +1,8 @@
 #include "client/commands.h"
 #include "client/display.h"
 #include "client/job_options.h"
-#include "client/state_dir.h"
+#include "common/cli/output_dir.h"
+#include "common/cli/state_dir.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -15,7 +16,7 @@
 
 /* `kindred match` and `kindred plan`: the embedded cluster, and what is shown of it. */
 
-enum { OUTPUT_BYTES_MAX = 4000, PATH_BYTES = OUTPUT_BYTES_MAX + 200 };
+enum { PATH_BYTES = KIN_OUTPUT_DIR_MAX + 200 };
 
 struct session {
     struct kin_cli_job o;
@@ -69,67 +70,6 @@ static void on_report(void *arg, const struct kin_report *report)
         kin_display_summary(report, s->o.workflow, s->o.out_dir, peak_bytes(), &s->summary);
 }
 
-/* The parent of the output must be there, or the job would find out at its end. */
-static int check_parent(const char *dir, size_t n)
-{
-    char parent[PATH_BYTES];
-    while (n > 0 && dir[n - 1] != '/')
-        n--;
-    snprintf(parent, sizeof parent, "%.*s", n ? (int)n : 1, n ? dir : ".");
-    if (access(parent, W_OK | X_OK) == 0)
-        return -1;
-    fprintf(stderr, "kindred: %s: no output can be made in %s: %s\n", dir, parent, strerror(errno));
-    return KIN_EXIT_USAGE;
-}
-
-/* "/", "." and "..", alone or at the end of a path, name none that could be put in place. */
-static bool names_directory(const char *dir, size_t n)
-{
-    const char *slash = memrchr(dir, '/', n);
-    const char *name = slash ? slash + 1 : dir;
-    size_t bytes = (size_t)(dir + n - name);
-    return bytes > 2 || (bytes > 0 && name[0] != '.') || (bytes == 2 && name[1] != '.');
-}
-
-static bool is_empty(const char *dir)
-{
-    DIR *d = opendir(dir);
-    if (!d)
-        return false;
-    unsigned entries = 0;             /* "." and ".." among them */
-    while (entries < 3 && readdir(d)) // NOLINT(concurrency-mt-unsafe): the stream is ours alone
-        entries++;
-    closedir(d);
-    return entries < 3;
-}
-
-/* The output must be a place where a directory of ours may appear: nothing, or an earlier result.
- */
-static int check_output(const char *dir, size_t n)
-{
-    struct stat st;
-    char path[PATH_BYTES];
-    if (!names_directory(dir, n)) {
-        fprintf(stderr, "kindred: %s: not the name of a directory to be made\n", dir);
-        return KIN_EXIT_USAGE;
-    }
-    if (lstat(dir, &st) != 0 && errno == ENOENT)
-        return check_parent(dir, n);
-    if (lstat(dir, &st) != 0) {
-        fprintf(stderr, "kindred: %s: %s\n", dir, strerror(errno));
-        return KIN_EXIT_USAGE;
-    }
-    if (!S_ISDIR(st.st_mode)) {
-        fprintf(stderr, "kindred: %s: exists and is not a directory\n", dir);
-        return KIN_EXIT_USAGE;
-    }
-    snprintf(path, sizeof path, "%s/report.json", dir);
-    if (access(path, F_OK) == 0 || is_empty(dir))
-        return check_parent(dir, n);
-    fprintf(stderr, "kindred: %s: exists and holds no earlier result; it is not replaced\n", dir);
-    return KIN_EXIT_USAGE;
-}
-
 static int run(struct session *s, const char *state_dir)
 {
     struct kin_err err = {0};
@@ -178,7 +118,7 @@ static int match(struct session *s)
     size_t n = strlen(out);
     while (n > 1 && out[n - 1] == '/')
         n--;
-    if (n > OUTPUT_BYTES_MAX) {
+    if (n > KIN_OUTPUT_DIR_MAX) {
         fputs("kindred match: the path of the output is too long\n", stderr);
         return KIN_EXIT_USAGE;
     }
@@ -187,7 +127,7 @@ static int match(struct session *s)
         return KIN_EXIT_USAGE;
     }
     snprintf(state, sizeof state, "%.*s.state", (int)n, out);
-    int code = check_output(out, n);
+    int code = kin_output_dir_check("kindred", out, n);
     return code >= 0 ? code : run(s, given ? given : state);
 }
 

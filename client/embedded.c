@@ -1,6 +1,6 @@
 #include "client/embedded.h"
 
-#include "client/state_dir.h"
+#include "common/cli/state_dir.h"
 #include "common/env/live/live.h"
 #include "common/store/lmdb_store.h"
 #include "worker/worker.h"

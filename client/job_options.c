@@ -1,7 +1,6 @@
 #include "client/job_options.h"
 
 #include "client/commands.h"
-#include "common/record/reader.h"
 #include "proto/shards.h"
 
 #include <errno.h>
@@ -9,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { WORKFLOW_BYTES_MAX = 1000 * 1000 }; /* it travels in one message of at most 1 MiB */
 
@@ -181,139 +179,21 @@ int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, bool plan)
     return -1;
 }
 
-kin_status kin_cli_read_file(const char *path, size_t max, struct kin_buf *out, struct kin_err *err)
-{
-    FILE *f = fopen(path, "rbe");
-    if (!f)
-        return kin_err_set(err, KIN_E_IO, "%s: %s", path, strerror(errno));
-    kin_status status = KIN_OK;
-    for (size_t got = 1; got && status == KIN_OK;) {
-        uint8_t *to = kin_buf_reserve(out, 64 * 1024);
-        if (!to) {
-            status = kin_err_set(err, KIN_E_NOMEM, "%s: out of memory", path);
-            break;
-        }
-        got = fread(to, 1, 64 * 1024, f);
-        out->n += got;
-        if (out->n > max)
-            status = kin_err_set(err, KIN_E_LIMIT, "%s: larger than %zu bytes", path, max);
-    }
-    if (status == KIN_OK && ferror(f))
-        status = kin_err_set(err, KIN_E_IO, "%s: %s", path, strerror(errno));
-    fclose(f);
-    return status;
-}
-
-static bool hex_digit(char c, uint8_t *out)
-{
-    if (c >= '0' && c <= '9')
-        *out = (uint8_t)(c - '0');
-    else if (c >= 'a' && c <= 'f')
-        *out = (uint8_t)(c - 'a' + 10);
-    else if (c >= 'A' && c <= 'F')
-        *out = (uint8_t)(c - 'A' + 10);
-    else
-        return false;
-    return true;
-}
-
-static int load_key(struct kin_cli_job *o)
-{
-    struct kin_buf text = {0};
-    struct kin_err err;
-    if (kin_cli_read_file(o->key_file, 4096, &text, &err) != KIN_OK) {
-        fprintf(stderr, "kindred: %s\n", err.msg);
-        kin_buf_deinit(&text);
-        return KIN_EXIT_USAGE;
-    }
-    while (text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
-        text.n--;
-    bool ok = text.n == 32;
-    for (size_t i = 0; ok && i < 16; i++) {
-        uint8_t high, low;
-        ok = hex_digit((char)text.p[2 * i], &high) && hex_digit((char)text.p[2 * i + 1], &low);
-        if (ok)
-            o->job.match_id_key[i] = (uint8_t)(high << 4 | low);
-    }
-    kin_buf_deinit(&text);
-    if (!ok)
-        fprintf(stderr, "kindred: %s: expected 32 hex digits\n", o->key_file);
-    return ok ? -1 : KIN_EXIT_USAGE;
-}
-
-static int report_problems(const struct kin_cli_job *o, const struct kin_problems *problems)
-{
-    struct kin_buf text = {0};
-    kin_problems_print(problems, o->workflow_path,
-                       (struct kin_str){(const char *)o->text.p, o->text.n}, &text);
-    fwrite(text.p ? text.p : (const uint8_t *)"", 1, text.n, stderr);
-    fprintf(stderr, "%s: %zu problem%s\n", o->workflow_path, problems->count,
-            problems->count == 1 ? "" : "s");
-    kin_buf_deinit(&text);
-    return KIN_EXIT_USAGE;
-}
-
 int kin_cli_job_load(struct kin_cli_job *o)
 {
-    struct kin_err err;
-    struct kin_problems problems = {0};
-    if (kin_cli_read_file(o->workflow_path, WORKFLOW_BYTES_MAX, &o->text, &err) != KIN_OK) {
-        fprintf(stderr, "kindred: %s\n", err.msg);
-        return KIN_EXIT_USAGE;
-    }
-    const char *slash = strrchr(o->workflow_path, '/');
-    size_t dir_bytes = slash ? (size_t)(slash - o->workflow_path) : 0;
-    if (slash == o->workflow_path)
-        dir_bytes = 1; /* the root */
-    o->base_dir = kin_strndup(o->workflow_path, dir_bytes);
-    if (!o->base_dir) {
-        fputs("kindred: out of memory\n", stderr);
-        return KIN_EXIT_FAILED;
-    }
-    struct kin_str text = {(const char *)o->text.p, o->text.n};
-    kin_status status = kin_workflow_parse(text, o->base_dir, &o->workflow, &problems);
-    int code = -1;
-    if (status != KIN_OK)
-        code = problems.count ? report_problems(o, &problems) : KIN_EXIT_FAILED;
-    kin_problems_deinit(&problems);
+    int code = kin_job_file_load(&o->file, "kindred", o->workflow_path);
+    o->workflow = o->file.workflow;
     memcpy(o->job.match_id_key, KIN_MATCH_ID_KEY, sizeof o->job.match_id_key);
-    o->job.workflow = text;
-    o->job.base_dir = o->base_dir;
+    o->job.workflow = (struct kin_str){(const char *)o->file.text.p, o->file.text.n};
+    o->job.base_dir = o->file.base_dir;
     o->job.out_dir = o->out_dir;
     o->job.pairs = o->pairs;
     if (code == -1 && o->key_file)
-        code = load_key(o);
+        code = kin_match_id_key_load("kindred", o->key_file, o->job.match_id_key);
     return code;
 }
 
 void kin_cli_job_deinit(struct kin_cli_job *o)
 {
-    kin_workflow_free(o->workflow);
-    kin_buf_deinit(&o->text);
-    kin_free(o->base_dir);
-}
-
-void kin_cli_log(bool json, kin_node_id node, char level, const char *event, const char *text)
-{
-    if (!json) {
-        if (level == 'W' ||
-            (level == 'E' && strcmp(event, "job_failed") != 0)) /* told at the end */
-            fprintf(stderr, "kindred: %s %s\n", event, text);
-        return;
-    }
-    struct kin_buf line = {0};
-    struct timespec now;
-    struct tm tm;
-    char stamp[64];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-    kin_buf_printf(&line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%c\",\"node\":%u,\"event\":", stamp,
-                   now.tv_nsec / 1000000, level, node);
-    kin_json_string(&line, kin_str_of(event));
-    kin_buf_puts(&line, ",\"text\":");
-    kin_json_string(&line, kin_str_of(text));
-    kin_buf_puts(&line, "}\n");
-    fwrite(line.p ? line.p : (const uint8_t *)"", 1, line.n, stderr);
-    kin_buf_deinit(&line);
+    kin_job_file_deinit(&o->file);
 }

@@ -122,7 +122,7 @@ static void coordinator_on_frame(void *node, kin_node_id from, struct kin_frame 
 static void tick(struct kin_timer *t)
 {
     struct kin_coordinator *c =
-        (struct kin_coordinator *)((char *)t - offsetof(struct kin_coordinator, tick));
+        (struct kin_coordinator *)(void *)((char *)t - offsetof(struct kin_coordinator, tick));
     uint64_t now = c->env->ops->now_us(c->env);
     for (unsigned i = 0; i < c->args->workers; i++) {
         struct cworker *w = &c->workers[i];

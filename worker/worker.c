@@ -48,7 +48,7 @@ static uint64_t renewal_us(const struct worker *w)
 
 static void tick(struct kin_timer *t)
 {
-    struct worker *w = (struct worker *)((char *)t - offsetof(struct worker, tick));
+    struct worker *w = (struct worker *)(void *)((char *)t - offsetof(struct worker, tick));
     uint64_t now = w->env->ops->now_us(w->env);
     if (w->joined && now >= w->lease_until_us) {
         w->joined = false;

@@ -70,7 +70,7 @@ report_number() { # REPORT.JSON KEY: a number at the top
 
 # Nothing is lost and nothing counted twice, in the whole and in each source.
 check_accounts() { # DIR LABEL
-    local report=$1/report.json label=$2 read grouped singletons superseded rejected
+    local report=$1/report.json label=$2 groups read grouped singletons superseded rejected
     read=$(report_number "$report" read)
     grouped=$(report_number "$report" grouped)
     singletons=$(report_number "$report" singletons)
@@ -86,6 +86,9 @@ check_accounts() { # DIR LABEL
         fail "$label: $(csv_count "$1/errors.csv") rows in errors.csv, $rejected rejected"
     [ "$(csv_count "$1/matches.csv")" = $((grouped + singletons)) ] ||
         fail "$label: $(csv_count "$1/matches.csv") rows in matches.csv, $grouped grouped and $singletons singletons"
+    groups=$(awk '/^    "of_two_or_more":/ { gsub(/[^0-9]/, ""); print; exit }' "$report")
+    [ "$(csv_count "$1/groups.csv")" = $((groups + singletons)) ] ||
+        fail "$label: $(csv_count "$1/groups.csv") rows in groups.csv, $groups groups and $singletons singletons"
     awk -v read="$read" -v rejected="$rejected" '
         /^    \{/ { inside = 1 }
         /^  \]/ { exit }

@@ -84,7 +84,7 @@ limits: {max_field_bytes: 64, max_record_bytes: 1024}'
 # ---- one case ----
 
 reset_case() {
-    name='' what='' as_user='' cut='' last=100000 stdout=$scratch/stdout
+    name='' what='' as_user='' cut='' maybe='' last=100000 stdout=$scratch/stdout
     prepare=() run='match w.yaml -o out' status='' counts='' leaves='' gone='' reports=()
     says=() errors=() prints=() source=()
 }
@@ -100,7 +100,8 @@ error_rows() {
 }
 
 messages() { # of standard error; lines that show the place in the workflow file are left out
-    awk -v cut="$cut" '/^ +([0-9]+)? \|/ { next }
+    awk -v cut="$cut" -v maybe="$maybe" '/^ +([0-9]+)? \|/ { next }
+        maybe != "" && $0 == maybe { next }
         cut != "" && index($0, cut) == 1 { print substr($0, 1, length(cut)) "..."; exit }
         { print (length($0) > 400 ? substr($0, 1, 200) "..." : $0) }' "$1" | tail -n "$last"
 }
@@ -223,6 +224,7 @@ table_row() {
     for line in "${says[@]-}"; do
         [ -n "$line" ] && said+="${said:+<br>}$(code "$line")"
     done
+    [ -z "$maybe" ] || said+="<br>and, if records were taken in by then, $(code "$maybe")"
     for line in "${prints[@]-}"; do
         [ -n "$line" ] && said+="${said:+<br>}$(code "$line")"
     done
@@ -302,6 +304,7 @@ each_case() { # FUNCTION
             '  $ '*) prepare+=("$text") ;;
             '  run') run= ;;
             '  run '*) run=$text ;;
+            '  maybe '*) maybe=$text ;;
             '  last '*) last=$text ;;
             '  stdout '*) stdout=$text ;;
             '  user') as_user=yes ;;
@@ -321,7 +324,7 @@ each_case() { # FUNCTION
                 ;;
             esac
             case $line in
-            '  $ '* | '  run' | '  run '* | '  user' | '  cut '* | '  last '* | '  stdout '* | '  reports '* | '  gone '*) source+=("$line") ;;
+            '  $ '* | '  run' | '  run '* | '  user' | '  cut '* | '  maybe '* | '  last '* | '  stdout '* | '  reports '* | '  gone '*) source+=("$line") ;;
             esac
             ;;
         *' | '*)

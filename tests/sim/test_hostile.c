@@ -33,13 +33,21 @@ static uint64_t draw(struct hostile *h, uint64_t below)
 
 /* ---- changing bytes ---- */
 
+/* A bit, a small step (numbers that lie just outside), or anything. */
 static void change_byte(struct hostile *h, struct kin_buf *b)
 {
     uint8_t *p = &b->p[draw(h, b->n)];
-    if (draw(h, 2))
+    switch (draw(h, 4)) {
+    case 0:
         *p ^= (uint8_t)(1u << draw(h, 8));
-    else
+        break;
+    case 1:
         *p = (uint8_t)draw(h, 256);
+        break;
+    default:
+        *p = (uint8_t)(*p + 1 + draw(h, 4));
+        break;
+    }
 }
 
 static void change_word(struct hostile *h, struct kin_buf *b)
@@ -223,8 +231,8 @@ static bool survives(uint64_t seed, void *arg)
 int main(void)
 {
     enum side side = WORKERS;
-    bool ok = kin_sim_sweep("hostile coordinator", 1, 200, survives, &side);
+    bool ok = kin_sim_sweep("hostile coordinator", 1, 250, survives, &side);
     side = COORDINATOR;
-    ok = kin_sim_sweep("hostile workers", 1, 200, survives, &side) && ok;
+    ok = kin_sim_sweep("hostile workers", 1, 250, survives, &side) && ok;
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -215,6 +215,10 @@ static void test_every_other_length_is_refused(void **state)
     kin_buf_u32(&rows, 0);
     assert_false(kin_batch_features_open(features.p, features.n, &schema, &f));
     assert_false(kin_batch_rows_open(rows.p, rows.n, &r));
+    kin_put_le32(features.p + 12, kin_le32(features.p + 12) + 4); /* told, but no record or row */
+    kin_put_le32(rows.p + 12, kin_le32(rows.p + 12) + 4);
+    assert_false(kin_batch_features_open(features.p, features.n, &schema, &f));
+    assert_false(kin_batch_rows_open(rows.p, rows.n, &r));
     kin_buf_deinit(&features);
     kin_buf_deinit(&rows);
 }

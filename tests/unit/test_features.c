@@ -57,7 +57,6 @@ static void assert_the_example(const uint8_t *rec)
     double number = 2.5;
     assert_int_equal(kin_features_rel(rec), 77);
     assert_int_equal(kin_features_source(rec), 3);
-    assert_int_equal(kin_features_flags(rec), 0);
     assert_true(kin_str_eq(kin_features_id(rec), KIN_STR("id-1")));
     assert_int_equal(kin_features_values(rec, 0, &at), 2);
     struct kin_value v = kin_features_next(&at);

@@ -632,7 +632,7 @@ static void check_failing_allocations(const char *text, kin_status wanted)
         assert_int_equal(p.problems.count, 0);
         parsed_deinit(&p);
     }
-    assert_in_range(made, 10, 100000);
+    assert_in_range(made, 3, 100000); /* few where an arena hands out many pieces */
 }
 
 static void test_every_failing_allocation_is_out_of_memory(void **state)

@@ -56,6 +56,5 @@ kin_status kin_net_address_check(const char *address, bool *loopback, struct kin
         host[n] = '\0';
         fine = port_ok(colon + 1) && host_check(host, bracketed, loopback);
     }
-    return fine ? KIN_OK
-                : kin_err_set(err, KIN_E_INVAL, "'%s': expected tcp://HOST:PORT", address);
+    return fine ? KIN_OK : kin_err_set(err, KIN_E_INVAL, "'%s': expected tcp://HOST:PORT", address);
 }

@@ -27,10 +27,10 @@ static void send_next(struct conn *c)
     struct {
         void *p;
         size_t n;
-    } parts[3] = {{out->head, out->head_bytes},
-                  {out->frame ? out->frame->body.p : NULL, out->frame ? out->frame->body.n : 0},
-                  {out->frame ? out->frame->payload.p : NULL,
-                   out->frame ? out->frame->payload.n : 0}};
+    } parts[3] = {
+        {out->head, out->head_bytes},
+        {out->frame ? out->frame->body.p : NULL, out->frame ? out->frame->body.n : 0},
+        {out->frame ? out->frame->payload.p : NULL, out->frame ? out->frame->payload.n : 0}};
     for (size_t i = 0; i < 3; i++) {
         size_t past = skip < parts[i].n ? skip : parts[i].n;
         skip -= past;
@@ -368,10 +368,9 @@ static void count_end(struct kin_net_stats *stats, enum conn_end end)
 
 void conn_close_locked(struct conn *c, enum conn_end end)
 {
-    static const char *const reasons[END_COUNT] = {"",         "closed", "refused",
-                                                   "too slow", "replaced by a newer one",
-                                                   "silent",   "malformed", "out of memory",
-                                                   "stopping"};
+    static const char *const reasons[END_COUNT] = {
+        "",       "closed",    "refused",       "too slow", "replaced by a newer one",
+        "silent", "malformed", "out of memory", "stopping"};
     struct kin_net *net = c->net;
     pthread_mutex_lock(&c->lock);
     bool first = !c->closing;

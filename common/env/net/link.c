@@ -109,8 +109,8 @@ static void dial_failed(struct link *link, const char *reason)
 {
     link->next_us = net_now_us() + backoff_us(link);
     if (link->failures++ == 0)
-        net_log(link->net, 'W', "net_dial_failed", "address=%s reason=\"%s\"",
-                link->net->address, reason);
+        net_log(link->net, 'W', "net_dial_failed", "address=%s reason=\"%s\"", link->net->address,
+                reason);
 }
 
 static void on_dialled(void *arg)

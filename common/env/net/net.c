@@ -105,7 +105,8 @@ static void write_logs(struct kin_net *net)
 static struct conn *(*peer_of(struct kin_net *net, kin_node_id node))[WIRE_KINDS]
 {
     bool listens = net->o.self == KIN_COORDINATOR;
-    bool known = listens ? node != KIN_COORDINATOR && node <= net->o.nodes : node == KIN_COORDINATOR;
+    bool known =
+        listens ? node != KIN_COORDINATOR && node <= net->o.nodes : node == KIN_COORDINATOR;
     return known && net->peers[node][WIRE_CONTROL] && net->peers[node][WIRE_BULK]
                ? &net->peers[node]
                : NULL;

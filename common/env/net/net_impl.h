@@ -75,10 +75,10 @@ struct conn {
     enum conn_end end;
     bool recv_busy, send_busy, close_when_sent;
     struct net_out *head, *tail;
-    size_t queued;     /* bytes */
-    size_t sent;       /* of head */
+    size_t queued;        /* bytes */
+    size_t sent;          /* of head */
     uint64_t progress_us; /* when head last moved, or was put in */
-    uint64_t sent_us;  /* when something was last put in */
+    uint64_t sent_us;     /* when something was last put in */
     uint64_t send_sequence;
     atomic_uint_least64_t heard_us;
 
@@ -151,16 +151,16 @@ struct kin_net {
 uint64_t net_now_us(void);
 void net_log(struct kin_net *net, char level, const char *event, const char *format, ...)
     KIN_PRINTF(4, 5);
-void net_wake(struct kin_net *net);          /* the keeper; without locks */
-void net_admit(struct conn *c);              /* the handshake is done; without locks */
-kin_status net_status(int rv);               /* of an nng error */
+void net_wake(struct kin_net *net); /* the keeper; without locks */
+void net_admit(struct conn *c);     /* the handshake is done; without locks */
+kin_status net_status(int rv);      /* of an nng error */
 
 /* ---- conn.c ---- */
 
 /* Takes the stream over, also on failure, and begins to receive. With net->lock. */
 struct conn *conn_new_locked(struct kin_net *net, nng_stream *stream, enum conn_stage stage,
                              uint32_t kind);
-void conn_begin(struct conn *c); /* without locks */
+void conn_begin(struct conn *c);                           /* without locks */
 void conn_close(struct conn *c, enum conn_end end);        /* without locks */
 void conn_close_locked(struct conn *c, enum conn_end end); /* with net->lock */
 /* Queues a message of the handshake. */

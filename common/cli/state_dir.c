@@ -1,4 +1,4 @@
-#include "client/state_dir.h"
+#include "common/cli/state_dir.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,7 +1,7 @@
-#ifndef KIN_CLIENT_STATE_DIR_H
-#define KIN_CLIENT_STATE_DIR_H
-/* The directory where an embedded cluster keeps its stores: "lock", "coordinator" and "worker-N".
- * Nothing else in it is ever touched. Main thread. */
+#ifndef KIN_CLI_STATE_DIR_H
+#define KIN_CLI_STATE_DIR_H
+/* The directory where the nodes of a machine keep their stores: "lock", "coordinator" and
+ * "worker-N". Nothing else in it is ever touched. Main thread. */
 #include "common/base/status.h"
 
 /* Refuses what cannot be a state directory before any work is done: KIN_E_EXISTS where something is
