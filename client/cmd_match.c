@@ -95,11 +95,10 @@ static int run(struct session *s, const char *state_dir)
     kin_display_clear(&s->display);
     if (status != KIN_OK) {
         fprintf(stderr, "kindred: %s\n", err.msg);
-        struct kin_err ignored;
-        if (records == 0 && !existed)
-            status =
-                kin_state_dir_remove(state_dir, &ignored); /* nothing was done: nothing to keep */
-        else if (!s->plan && started)
+        /* where nothing was done there is nothing to keep */
+        if (records == 0 && !existed && kin_state_dir_remove(state_dir, &err) == KIN_OK)
+            return KIN_EXIT_FAILED;
+        if (!s->plan && started)
             fprintf(stderr,
                     "kindred: what was done is kept in %s; the same command goes on there\n",
                     state_dir);

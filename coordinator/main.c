@@ -125,7 +125,7 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
          .value = "MS",
          .help = "silence after which a worker is lost, 500 to 600000 (default 3000)",
          .min = 500,
-         .max = 600 * 1000,
+         .max = 600000,
          .to = &p->lease_ms},
         {.name = "threads",
          .kind = KIN_SETTING_NUMBER,

@@ -24,7 +24,7 @@ void kin_match_id(const uint8_t key[16], struct kin_str workflow, struct kin_str
     n += put_name(input + n, source);
     n += put_name(input + n, id);
     kin_siphash128(key, input, n, hash);
-    for (unsigned i = 0; i < 16; i++) {
+    for (size_t i = 0; i < sizeof hash; i++) {
         out[2 * i] = digits[hash[i] >> 4];
         out[2 * i + 1] = digits[hash[i] & 15];
     }

@@ -36,7 +36,7 @@ struct splitter {
 /* NUL and what is no UTF-8 would make the error file unreadable: such bytes become U+FFFD. */
 static void put_raw(struct kin_buf *out, struct kin_str raw)
 {
-    if (kin_utf8_valid(raw.p, raw.n, NULL) && !memchr(raw.p ? raw.p : "", '\0', raw.n)) {
+    if (!raw.p || (kin_utf8_valid(raw.p, raw.n, NULL) && !memchr(raw.p, '\0', raw.n))) {
         kin_csv_cell(out, raw);
         return;
     }

@@ -384,6 +384,7 @@ static void send_veto(struct kin_coordinator *c, uint32_t number)
     struct kin_message m = {.type = KIN_MSG_VETO};
     m.u.veto.job = c->job->id;
     m.u.veto.task = number;
+    KIN_ASSERT(c->args->workers > 0);
     unsigned worker = v->turn++ % c->args->workers;
     if (rpc_start(c, worker, &m, &payload, on_vetoed, c, number) != KIN_OK)
         job_fail(c, KIN_E_NOMEM, "out of memory");

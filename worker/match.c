@@ -116,7 +116,7 @@ static kin_status make_items(struct worker_job *job)
         uint64_t sum = 0;
         for (uint32_t b = 0; b < count; b++) {
             uint64_t cost = block_cost(job->workflow, &blocks[b]);
-            if (blocks[b].kind != BLOCK_STAR && cost > 2 * ITEM_PAIRS) {
+            if (blocks[b].kind != BLOCK_STAR && cost > (uint64_t)2 * ITEM_PAIRS) {
                 struct match_item item = {p, first, b, 0, 0};
                 if (b > first)
                     kin_buf_put(&items, &item, sizeof item);

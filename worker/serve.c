@@ -41,7 +41,8 @@ static void pull_memory(struct worker_job *job, const struct kin_message *m,
     size_t first = m->u.pull.offset < total ? (size_t)m->u.pull.offset : total;
     size_t count = total - first < room ? total - first : room;
     struct kin_buf payload = {0};
-    kin_buf_put(&payload, from->p ? from->p + first * unit : NULL, count * unit);
+    if (from->p && count)
+        kin_buf_put(&payload, from->p + first * unit, count * unit);
     send_pulled(job, m->request, m->u.pull.what, first, first + count, first + count == total,
                 &payload);
 }

@@ -14,12 +14,12 @@ kin_status kin_cli_read_file(const char *path, size_t max, struct kin_buf *out, 
         return kin_err_set(err, KIN_E_IO, "%s: %s", path, strerror(errno));
     kin_status status = KIN_OK;
     for (size_t got = 1; got && status == KIN_OK;) {
-        uint8_t *to = kin_buf_reserve(out, 64 * 1024);
+        uint8_t *to = kin_buf_reserve(out, (size_t)(size_t)64 * 1024);
         if (!to) {
             status = kin_err_set(err, KIN_E_NOMEM, "%s: out of memory", path);
             break;
         }
-        got = fread(to, 1, 64 * 1024, f);
+        got = fread(to, 1, (size_t)(size_t)64 * 1024, f);
         out->n += got;
         if (out->n > max)
             status = kin_err_set(err, KIN_E_LIMIT, "%s: larger than %zu bytes", path, max);

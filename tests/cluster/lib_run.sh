@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the tests of the program share; sourced by them. They need bash, coreutils, awk, grep, cmp, and
 #   KINDRED       the program
 #   KIN_GENERATE  the generator of invented records

@@ -236,7 +236,6 @@ table_row() {
 
 make_tables() { # one file a section, in $scratch/tables
     mkdir -p "$scratch/tables"
-    section_file=
     each_case table_case
 }
 

@@ -115,7 +115,7 @@ done
 # Rewrites the path in errors.csv, which is the one thing that may differ.
 unpacked() { awk '{ gsub(/packed\//, "data/"); gsub(/\.(gz|zst),/, ","); print }' "$1"; }
 stored_zst() { # FROM TO: frames of stored blocks, for where there is no zstd
-    local part n parts
+    local part n
     rm -rf parts && mkdir parts
     split -a 4 -b 65536 "$1" parts/
     for part in parts/*; do
@@ -128,9 +128,9 @@ stored_zst() { # FROM TO: frames of stored blocks, for where there is no zstd
 mkdir packed
 gzip -c data/a.csv >packed/a.csv.gz
 # two members are one stream
-head -c 100000 data/b.csv >head
-tail -c +100001 data/b.csv >tail
-{ gzip -1 -c head; gzip -9 -c tail; } >packed/b.csv.gz
+head -c 100000 data/b.csv >first_part
+tail -c +100001 data/b.csv >second_part
+{ gzip -1 -c first_part; gzip -9 -c second_part; } >packed/b.csv.gz
 stored_zst data/c.jsonl packed/c.jsonl.zst
 pack_and_compare() { # LABEL A B C
     local file

@@ -107,7 +107,7 @@ round() { # NUMBER
         check_whole $dir "$label, kill $kill"
         if ((code != 137)); then
             # 124: it ended in the moment of the kill
-            ((code == 0 || code == 124)) || fail "$label: status $code before kill $kill: $(tail -n 1 log)"
+            ((code == 0 || code == 124)) || fail "$label: status $code before kill $kill: $(tail -n 3 log)"
             early=$((early + 1))
             # on a busy machine the first measure was too long
             if ((kill == 1 && elapsed < duration)); then duration=$elapsed; fi
@@ -118,7 +118,7 @@ round() { # NUMBER
     done
     "${command[@]}" >/dev/null 2>log
     code=$?
-    ((code == 0)) || fail "$label: status $code at the end: $(tail -n 1 log)"
+    ((code == 0)) || fail "$label: status $code at the end: $(tail -n 3 log)"
     grep -q '"event":"job_resumed"' log && resumed=$((resumed + 1))
     check_result $dir "$label ($workers workers, $threads threads, $kill kills)"
 }
@@ -164,7 +164,7 @@ interrupted() { # SIGNAL PHASE: false where the run was done before it could be
     code=$?
     [ $code != 0 ] || return 1
     [ $code = 1 ] || fail "$label: status $code"
-    [ "$(tail -n 1 log)" = "$hint" ] || fail "$label: no hint, but: $(tail -n 1 log)"
+    [ "$(tail -n 1 log)" = "$hint" ] || fail "$label: no hint, but: $(tail -n 3 log)"
     tail -n 2 log | grep -q '^kindred: stopped by signal' || fail "$label: no reason: $(tail -n 2 log)"
     [ ! -e out ] || fail "$label: there is an output"
     [ ! -e .out.partial ] || fail "$label: a partial output is left"

@@ -44,7 +44,7 @@ static void on_accept(void *arg)
     pthread_mutex_lock(&net->lock);
     net->accept_busy = false;
     /* out of descriptors, most likely: not again at once */
-    net->accept_us = c ? now : now + ACCEPT_RETRY_MS * 1000;
+    net->accept_us = c ? now : now + (uint64_t)(uint64_t)ACCEPT_RETRY_MS * 1000;
     link_accept_locked(net, now);
     bool wake = net->ending;
     pthread_mutex_unlock(&net->lock);

@@ -130,7 +130,9 @@ struct kin_net {
     uint64_t linger_until_us, swept_us;
 
     struct conn *conns, *conns_tail;
-    unsigned conn_count;
+    unsigned conn_count; /* with those freed a moment ago, whose descriptors nng closes by and by */
+    unsigned freed_now, freed_before;
+    uint64_t freed_us;                 /* when the two moved up */
     struct conn *(*peers)[WIRE_KINDS]; /* [node] */
     struct kin_net_stats stats;
 
