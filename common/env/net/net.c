@@ -327,7 +327,7 @@ static void wait_a_while(struct kin_net *net)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += (uint64_t)KEEPER_MS * 1000000L;
+    until.tv_nsec += KEEPER_MS * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;
