@@ -46,8 +46,9 @@ enum {
 /* SETTLED payload: u32 key rules, u32 oversized, u32 large; then for each key rule u64 blocks (of
  * two or more), postings, pairs, largest; then the oversized keys, u64 each; then the large blocks:
  * u64 key, u32 records, u32 bytes of text, text padded to 4. MATCHED payload: u32 key rules, u32
- * splits; then for each key rule u64 compared, skipped, matched; then the splits: u64 key, u32 records, u32 refined blocks,
- * u32 windowed blocks, u64 pairs kept, u32 bytes of text, text padded to 4. */
+ * splits; then for each key rule u64 compared, skipped, matched; then the splits: u64 key, u32
+ * records, u32 refined blocks, u32 windowed blocks, u64 pairs kept, u32 bytes of text, text padded
+ * to 4. */
 enum { KIN_SETTLED_RULE_WORDS = 4, KIN_MATCHED_RULE_WORDS = 3, KIN_LARGE_BLOCKS_PER_RULE = 5 };
 
 #endif

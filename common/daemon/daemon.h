@@ -8,8 +8,8 @@
 struct kin_daemon_options {
     const char *tool; /* for messages on stderr */
     kin_node_id self;
-    const char *address; /* to listen at, or to dial */
-    uint32_t nodes;      /* listening: how many workers may come */
+    const char *address;     /* to listen at, or to dial */
+    uint32_t nodes;          /* listening: how many workers may come */
     const char *secret_file; /* may be NULL */
     bool insecure;           /* listening: beyond this machine although nothing is encrypted */
     const char *data_dir;

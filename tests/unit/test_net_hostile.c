@@ -296,6 +296,26 @@ static void a_peer_that_does_not_read_costs_a_bounded_queue(void **state)
     endpoint_close(&coordinator);
 }
 
+static void silent_clients_do_not_keep_a_worker_out(void **state)
+{
+    (void)state;
+    enum { SILENT = CONNECTIONS_BOUND + 20 };
+    struct endpoint coordinator, worker;
+    struct kin_net_options o = quick_options();
+    int fds[SILENT];
+    o.handshake_ms = 2 * WAIT_MS; /* it is not time that makes room */
+    endpoint_open(&coordinator, KIN_COORDINATOR, 0, o);
+    for (size_t i = 0; i < SILENT; i++)
+        fds[i] = raw_connect(coordinator.port);
+    endpoint_open(&worker, 1, coordinator.port, quick_options());
+    kit_wait(kin_net_is_up(worker.net, KIN_COORDINATOR));
+    assert_true(endpoint_stats(&coordinator).expired >= SILENT - PENDING);
+    for (size_t i = 0; i < SILENT; i++)
+        close(fds[i]);
+    endpoint_close(&worker);
+    endpoint_close(&coordinator);
+}
+
 /* ---- thousands of them ---- */
 
 enum { CLIENTS = 2000, HELD = 200 };
@@ -392,6 +412,7 @@ int main(void)
         cmocka_unit_test(an_unknown_version_is_refused),
         cmocka_unit_test(silence_is_closed_and_pings_are_not_silence),
         cmocka_unit_test(a_peer_that_does_not_read_costs_a_bounded_queue),
+        cmocka_unit_test(silent_clients_do_not_keep_a_worker_out),
         cmocka_unit_test(thousands_of_abrupt_clients_leave_no_trace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
