@@ -2,7 +2,7 @@
  * nor descriptors beyond a bound, while those that behave go on. */
 #include "tests/unit/net_kit.h"
 
-enum { PENDING = 16, CONNECTIONS_BOUND = PENDING + 2 * (KIT_NODES - 1) + 64 };
+enum { PENDING = 16, CONNECTIONS_BOUND = PENDING + 2 * (KIT_NODES - 1) + 128 };
 
 static struct kin_net_options quick_options(void)
 {

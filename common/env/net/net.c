@@ -266,7 +266,7 @@ static void unlink_conn(struct kin_net *net, struct conn *c)
  * descriptors stays bounded. With net->lock. */
 static void count_freed(struct kin_net *net, uint64_t now)
 {
-    if (now < net->freed_us + (uint64_t)(uint64_t)KEEPER_MS * 1000)
+    if (now < net->freed_us + (uint64_t)(uint64_t)FREED_MS * 1000)
         return;
     net->freed_us = now;
     net->conn_count -= net->freed_before;
@@ -327,7 +327,7 @@ static void wait_a_while(struct kin_net *net)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += KEEPER_MS * 1000000L;
+    until.tv_nsec += (net->freed_now + net->freed_before ? FREED_MS : KEEPER_MS) * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_nsec -= 1000000000L;
         until.tv_sec++;

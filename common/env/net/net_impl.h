@@ -20,8 +20,9 @@ enum {
     CONN_BUF_BYTES = 16 * 1024,
     PAYLOAD_STEP = 1 << 20, /* room made at first for a payload, then as much again as has come */
     KEEPER_MS = 50,
+    FREED_MS = 5,            /* a freed connection counts for so long, and up to twice that */
     FREE_PATIENCE_MS = 5000, /* at the end, for nng to let go of everything */
-    CONNS_SPARE = 64,        /* closing ones, beside pending ones and those of nodes */
+    CONNS_SPARE = 128,       /* closing ones, beside pending ones and those of nodes */
     LOGS_PER_SECOND = 10,
     LOGS_MAX = 32, /* waiting to be written */
     LOG_TEXT_BYTES = 240
