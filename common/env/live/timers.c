@@ -50,6 +50,8 @@ static void schedule(struct kin_live *live)
     struct kin_live_timers *ts = &live->timers;
     if (ts->firing || ts->count == 0 || ts->heap[0].due_us >= ts->waking_us)
         return;
+    if (kin_live_stopping(live)) /* none fires any more; one that is due would go off for ever */
+        return;
     uint64_t now = kin_live_now_us();
     uint64_t due = ts->heap[0].due_us;
     uint64_t wait_ms = due > now ? (due - now + 999) / 1000 : 0;
