@@ -56,7 +56,7 @@ bool kin_features_valid(const uint8_t *rec, size_t n, unsigned fields)
             return false;
     }
     for (unsigned f = 0; f < fields; f++) {
-        size_t at = 4 * (size_t)kin_le16(rec + KIN_FEATURES_HEAD_BYTES + 2 * f);
+        size_t at = 4 * (size_t)kin_le16(rec + KIN_FEATURES_HEAD_BYTES + 2 * (size_t)f);
         if (at && (at < id_end || at >= keys_at || !field_valid(rec, keys_at, at)))
             return false;
     }
