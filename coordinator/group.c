@@ -297,8 +297,7 @@ static kin_status walk_records(struct label_task *t, struct page_view *view)
             unsigned home = 0;
             if (workers > 1) {
                 struct kin_str id = kin_page_id(page, i);
-                home = kin_shard_owner(
-                    kin_shard_of_identity(kin_hash64(id.p, id.n, seed), KIN_SHARDS), workers);
+                home = kin_home_worker(seed, id, workers);
             }
             kin_buf_u32(&t->labels[home], group);
             if (group == NO_GROUP)

@@ -168,8 +168,7 @@ static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
                      const struct kin_row *row, struct kin_str id, int64_t updated)
 {
     unsigned workers = s->in->workers;
-    unsigned home = kin_shard_owner(
-        kin_shard_of_identity(kin_hash64(id.p, id.n, s->source_seed), KIN_SHARDS), workers);
+    unsigned home = kin_home_worker(s->source_seed, id, workers);
     uint64_t owners = (uint64_t)1 << home;
     for (size_t k = 0; k < key_count && workers > 1; k++)
         owners |= (uint64_t)1 << kin_shard_owner(kin_shard_of_key(keys[k], KIN_SHARDS), workers);

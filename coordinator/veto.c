@@ -81,8 +81,7 @@ static kin_status find_homes(struct veto *v, struct page_view *view, unsigned wo
         uint64_t seed = kin_hash64(name, strlen(name), 0);
         for (uint32_t i = 0; i < page->count; i++) {
             struct kin_str id = kin_page_id(page, i);
-            v->home[page->base + i] = (uint8_t)kin_shard_owner(
-                kin_shard_of_identity(kin_hash64(id.p, id.n, seed), KIN_SHARDS), workers);
+            v->home[page->base + i] = (uint8_t)kin_home_worker(seed, id, workers);
         }
     }
     return KIN_OK;

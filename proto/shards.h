@@ -29,6 +29,14 @@ static inline uint32_t kin_shard_owner(uint32_t shard, uint32_t workers)
     return shard % workers;
 }
 
+/* Index of the worker that is the home of a record. source_seed: the hash of its source's name,
+ * seed 0 (see kin_identity_hash), so that a walk over one source's records computes it once. */
+static inline unsigned kin_home_worker(uint64_t source_seed, struct kin_str id, uint32_t workers)
+{
+    uint64_t identity = kin_hash64(id.p, id.n, source_seed);
+    return kin_shard_owner(kin_shard_of_identity(identity, KIN_SHARDS), workers);
+}
+
 /* What PULL asks for. */
 enum kin_pull {
     KIN_PULL_FOREST = 1, /* offset: entry; payload: entries of KIN_FOREST_BYTES */

@@ -105,13 +105,6 @@ static void cluster_release(struct worker_task *task)
     kin_buf_deinit(&t->answer);
 }
 
-static void match_failed(struct worker_job *job, kin_status status)
-{
-    job->match_state = STEP_IDLE;
-    worker_reply_step(job->worker, job->id, KIN_MSG_MATCH, 0, job->match_request, status,
-                      kin_status_text(status));
-}
-
 void worker_cluster_answer(struct worker_job *job)
 {
     struct kin_message m = {.type = KIN_MSG_MATCHED};
@@ -132,7 +125,7 @@ static void edges_stored(struct worker_store *s, kin_status status)
     if (--job->stores_left)
         return;
     if (job->match_status != KIN_OK) {
-        match_failed(job, job->match_status);
+        worker_match_failed(job, job->match_status);
         return;
     }
     job->match_state = STEP_DONE;
@@ -176,7 +169,7 @@ static void cluster_finish(struct worker_task *task)
     struct cluster_task *t = (struct cluster_task *)task;
     struct worker_job *job = task->job;
     if (task->status != KIN_OK) {
-        match_failed(job, task->status);
+        worker_match_failed(job, task->status);
         return;
     }
     kin_buf_deinit(&job->forest);
@@ -196,7 +189,7 @@ static void cluster_finish(struct worker_task *task)
             job->match_status = KIN_E_NOMEM;
             job->stores_left -= (n - first + step - 1) / step;
             if (job->stores_left == 0)
-                match_failed(job, KIN_E_NOMEM);
+                worker_match_failed(job, KIN_E_NOMEM);
             return;
         }
         worker_store_start(s);
@@ -212,7 +205,7 @@ void worker_cluster_start(struct worker_job *job)
     struct cluster_task *t =
         worker_task_new(job, sizeof *t, cluster_run, cluster_finish, cluster_release);
     if (!t) {
-        match_failed(job, KIN_E_NOMEM);
+        worker_match_failed(job, KIN_E_NOMEM);
         return;
     }
     t->edges = job->edges;

@@ -232,6 +232,8 @@ void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struc
 void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_match(struct worker_job *job, const struct kin_message *m);
 void worker_match_free(struct worker_job *job);
+void worker_match_failed(struct worker_job *job,
+                         kin_status status); /* tells; asked again, it starts anew */
 
 /* cluster.c: what follows the last pair, and the MATCHED answer */
 void worker_cluster_start(struct worker_job *job);

@@ -434,7 +434,7 @@ static void match_release(struct worker_task *task)
 
 /* ---- after the last pair: edges in order, the forest, the store ---- */
 
-static void match_failed(struct worker_job *job, kin_status status)
+void worker_match_failed(struct worker_job *job, kin_status status)
 {
     job->match_state = STEP_IDLE;
     worker_reply_step(job->worker, job->id, KIN_MSG_MATCH, 0, job->match_request, status,
@@ -459,7 +459,7 @@ static void match_finish(struct worker_task *task)
     if (--job->match_left)
         return;
     if (job->match_status != KIN_OK)
-        match_failed(job, job->match_status);
+        worker_match_failed(job, job->match_status);
     else
         worker_cluster_start(job);
 }
@@ -487,7 +487,7 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
         status = kin_decider_new(&job->workflow->schema, job->workflow->rules,
                                  job->workflow->rule_count, &job->decider, &err);
     if (status != KIN_OK) {
-        match_failed(job, status);
+        worker_match_failed(job, status);
         return;
     }
     job->match_state = STEP_RUNNING;
@@ -500,7 +500,7 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
             job->match_status = KIN_E_NOMEM;
             job->match_left -= threads - i;
             if (job->match_left == 0)
-                match_failed(job, KIN_E_NOMEM);
+                worker_match_failed(job, KIN_E_NOMEM);
             return;
         }
         worker_task_start(&t->task);
