@@ -22,67 +22,83 @@ const char *kin_phase_name(enum kin_phase phase)
     return (unsigned)phase < KIN_PHASE_COUNT ? names[phase] : "?";
 }
 
+/* Out of memory: nothing, and the payload is left to the caller. */
+static struct kin_frame *encode(struct kin_coordinator *c, struct kin_message *m, uint64_t epoch,
+                                uint64_t request)
+{
+    struct kin_frame *f = NULL;
+    m->version = KIN_PROTO_VERSION_MAX;
+    m->cluster = c->cluster;
+    m->epoch = epoch;
+    m->request = request;
+    return kin_message_encode(m, &f) == KIN_OK ? f : NULL;
+}
+
 void coordinator_send(struct kin_coordinator *c, unsigned worker, struct kin_message *m,
                       uint64_t request, struct kin_frame *payload)
 {
-    m->version = KIN_PROTO_VERSION_MAX;
-    m->cluster = c->cluster;
-    m->sender = c->env->self;
-    m->epoch = c->workers[worker].epoch;
-    m->request = request;
-    struct kin_frame *f = NULL;
-    if (kin_message_encode(m, &f) != KIN_OK)
+    const struct peer *p = c->job->workers[worker].peer;
+    struct kin_frame *f = encode(c, m, p->epoch, request);
+    if (!f)
         return;
     if (payload)
         kin_frame_share_payload(f, payload);
-    c->env->ops->send(c->env, worker + 1, f);
+    c->env->ops->send(c->env, (kin_node_id)(p - c->peers) + 1, f);
 }
 
-/* ---- membership ---- */
-
-static void on_hello(struct kin_coordinator *c, unsigned worker, const struct kin_message *m)
+void coordinator_reply(struct kin_coordinator *c, kin_node_id to, struct kin_message *m,
+                       uint64_t request, struct kin_buf *payload)
 {
-    struct cworker *w = &c->workers[worker];
-    uint32_t version;
-    if (!c->ready)
-        return; /* it says HELLO again */
-    if (kin_proto_negotiate(m->u.hello.version_min, m->u.hello.version_max, &version) != KIN_OK) {
-        struct kin_message refusal = {.type = KIN_MSG_REFUSED};
-        refusal.u.refused.status = KIN_E_VERSION;
-        refusal.u.refused.text = KIN_STR("no protocol version in common");
-        coordinator_send(c, worker, &refusal, m->request, NULL);
+    uint64_t epoch = to <= KIN_WORKERS_MAX ? c->peers[to - 1].epoch : 0;
+    struct kin_frame *f = payload && payload->failed ? NULL : encode(c, m, epoch, request);
+    if (f && payload) {
+        f->payload = *payload;
+        *payload = (struct kin_buf){0};
+    }
+    if (payload)
+        kin_buf_deinit(payload);
+    if (f)
+        c->env->ops->send(c->env, to, f);
+}
+
+/* ---- dispatch ---- */
+
+/* A worker that believes itself a member and is none, most likely since this node was started
+ * anew: it need not wait for its lease to run out. */
+static void refuse_lease(struct kin_coordinator *c, kin_node_id node, const struct kin_message *m)
+{
+    struct kin_message refusal = {.type = KIN_MSG_REFUSED};
+    refusal.u.refused.status = KIN_E_STALE;
+    coordinator_reply(c, node, &refusal, m->request, NULL);
+}
+
+static void on_worker_message(struct kin_coordinator *c, kin_node_id node,
+                              const struct kin_message *m, struct kin_frame *f)
+{
+    struct peer *p = &c->peers[node - 1];
+    if (m->type == KIN_MSG_HELLO) {
+        member_on_hello(c, node, m);
         return;
     }
-    if (w->incarnation != m->u.hello.incarnation)
-        track_reset(w);
-    w->incarnation = m->u.hello.incarnation;
-    w->epoch = c->generation << 32 | ++c->joins;
-    w->joined = true;
-    w->heard_us = c->env->ops->now_us(c->env);
-    w->asked = STEP_NONE;
-    w->opened = false; /* it is asked what it has: it may have missed anything */
-    w->sent = w->durable;
-    kin_env_log(c->env, 'I', "worker_joined", "worker=%u name=%.*s epoch=%llu", worker + 1,
-                (int)m->u.hello.name.n, m->u.hello.name.p, (unsigned long long)w->epoch);
-    struct kin_message welcome = {.type = KIN_MSG_WELCOME};
-    welcome.u.welcome.version = version;
-    welcome.u.welcome.node = worker + 1;
-    welcome.u.welcome.lease_ms = (uint32_t)(c->lease_us / 1000);
-    coordinator_send(c, worker, &welcome, m->request, NULL);
-    for (struct rpc *r = c->rpcs; r; r = r->next) {
-        if (r->worker == worker)
-            r->sent_us = 0;
+    if (!p->joined || m->epoch != p->epoch || m->cluster != c->cluster) {
+        if (m->type == KIN_MSG_LEASE)
+            refuse_lease(c, node, m);
+        return;
     }
-    job_ready(c);
-}
-
-static void on_lease(struct kin_coordinator *c, unsigned worker, const struct kin_message *m)
-{
-    struct kin_message ok = {.type = KIN_MSG_LEASE_OK};
-    c->workers[worker].progress_done = m->u.lease.done;
-    c->workers[worker].progress_total = m->u.lease.total;
-    ok.u.lease_ok.lease_ms = (uint32_t)(c->lease_us / 1000);
-    coordinator_send(c, worker, &ok, m->request, NULL);
+    p->heard_us = c->env->ops->now_us(c->env);
+    if (m->type == KIN_MSG_LEASE) {
+        member_on_lease(c, node, m);
+        return;
+    }
+    if (!c->job || c->job->failed || !c->job->dealt || p->index == NO_INDEX)
+        return;
+    struct cworker *w = &c->job->workers[p->index];
+    if (m->type == KIN_MSG_BATCH_ACK)
+        load_on_ack(c, p->index, m);
+    else if (m->request == w->request && w->asked != STEP_NONE)
+        track_on_answer(c, p->index, m, f);
+    else
+        rpc_on_answer(c, p->index, m, f);
 }
 
 static void coordinator_on_frame(void *node, kin_node_id from, struct kin_frame *f)
@@ -90,52 +106,32 @@ static void coordinator_on_frame(void *node, kin_node_id from, struct kin_frame 
     struct kin_coordinator *c = node;
     struct kin_message m;
     struct kin_err err;
-    if (from == KIN_COORDINATOR || from > c->args->workers)
+    bool client = from >= KIN_CLIENT_FIRST;
+    if (from == KIN_COORDINATOR || (client ? !c->queue : !c->queue && from > c->args->workers))
         return;
-    unsigned worker = from - 1;
-    struct cworker *w = &c->workers[worker];
-    if (kin_message_decode(f, &m, &err) != KIN_OK) {
-        kin_env_log(c->env, 'W', "message_rejected", "worker=%u reason=\"%s\"", from, err.msg);
-        return;
-    }
-    if (m.type == KIN_MSG_HELLO) {
-        on_hello(c, worker, &m);
-        return;
-    }
-    if (!w->joined || m.epoch != w->epoch || m.cluster != c->cluster)
-        return;
-    w->heard_us = c->env->ops->now_us(c->env);
-    if (m.type == KIN_MSG_LEASE) {
-        on_lease(c, worker, &m);
-        return;
-    }
-    if (!c->job || c->job->failed)
-        return;
-    if (m.type == KIN_MSG_BATCH_ACK)
-        load_on_ack(c, worker, &m);
-    else if (m.request == w->request && w->asked != STEP_NONE)
-        track_on_answer(c, worker, &m, f);
+    if (kin_message_decode(f, &m, &err) != KIN_OK)
+        kin_env_log(c->env, 'W', "message_rejected", "node=%u reason=\"%s\"", from, err.msg);
+    else if (client)
+        client_on_message(c, from, &m, f);
     else
-        rpc_on_answer(c, worker, &m, f);
+        on_worker_message(c, from, &m, f);
 }
 
 static void tick(struct kin_timer *t)
 {
     struct kin_coordinator *c =
         (struct kin_coordinator *)(void *)((char *)t - offsetof(struct kin_coordinator, tick));
-    uint64_t now = c->env->ops->now_us(c->env);
-    for (unsigned i = 0; i < c->args->workers; i++) {
-        struct cworker *w = &c->workers[i];
-        if (w->joined && now - w->heard_us > c->lease_us) {
-            w->joined = false;
-            kin_env_log(c->env, 'W', "worker_lost", "worker=%u epoch=%llu", i + 1,
-                        (unsigned long long)w->epoch);
+    member_tick(c);
+    if (c->job && !c->job->failed && c->job->dealt) {
+        for (unsigned i = 0; i < job_workers(c); i++) {
+            if (c->job->workers[i].peer->joined && !c->job->failed)
+                track_tick(c, i);
         }
-        if (w->joined && c->job && !c->job->failed)
-            track_tick(c, i);
     }
     if (c->job && !c->job->failed)
         rpc_pump(c);
+    if (c->queue)
+        queue_tick(c);
     c->env->ops->timer_arm(c->env, &c->tick, TICK_US);
 }
 
@@ -173,7 +169,10 @@ static void generation_stored(struct cstore *s, kin_status status)
         return;
     }
     c->ready = true;
-    job_start(c);
+    if (c->args->job)
+        job_start(c, c->args->job, NULL, false);
+    else
+        queue_start(c);
 }
 
 static void boot_finish(struct ctask *task)
@@ -203,11 +202,20 @@ static void *coordinator_boot(struct kin_env *env, void *arg)
         return NULL;
     c->env = env;
     c->args = arg;
-    c->lease_us = (uint64_t)(c->args->lease_ms ? c->args->lease_ms : LEASE_MS_DEFAULT) * 1000;
+    const struct kin_coordinator_args *a = arg;
+    c->lease_us = (uint64_t)(a->lease_ms ? a->lease_ms : LEASE_MS_DEFAULT) * 1000;
+    c->give_up_us = (uint64_t)(a->give_up_ms ? a->give_up_ms : GIVE_UP_MS_DEFAULT) * 1000;
+    c->booted_us = env->ops->now_us(env);
+    for (unsigned i = 0; i < KIN_WORKERS_MAX; i++)
+        c->peers[i].index = NO_INDEX;
     c->next_request = env->ops->random(env) >> 16; /* another range after every start */
     c->tick.fire = tick;
+    if (!c->args->job)
+        c->queue = kin_calloc(1, sizeof *c->queue);
     struct boot_task *t = ctask_new(c, sizeof *t, boot_run, boot_finish, NULL);
-    if (!t) {
+    if (!t || (!c->args->job && !c->queue)) {
+        tasks_free(c);
+        kin_free(c->queue);
         kin_free(c);
         return NULL;
     }
@@ -222,10 +230,8 @@ static void coordinator_stop(void *node)
     struct kin_coordinator *c = node;
     c->env->ops->timer_cancel(c->env, &c->tick);
     job_free(c);
-    for (unsigned i = 0; i < KIN_WORKERS_MAX; i++) {
-        kin_buf_deinit(&c->workers[i].stars);
-        kin_buf_deinit(&c->workers[i].labels);
-    }
+    tasks_free(c);
+    queue_free(c);
     c->args->self = NULL;
     kin_free(c);
 }
@@ -239,8 +245,7 @@ void kin_coordinator_progress(const struct kin_coordinator *c, struct kin_progre
 {
     const struct cjob *job = c->job;
     *out = (struct kin_progress){.phase = job ? job->phase : KIN_PHASE_JOIN};
-    for (unsigned i = 0; i < c->args->workers; i++)
-        out->workers += c->workers[i].joined;
+    out->workers = member_count(c);
     if (!job)
         return;
     out->records = job->records;
@@ -248,9 +253,9 @@ void kin_coordinator_progress(const struct kin_coordinator *c, struct kin_progre
         out->done = job->bytes_cut;
         out->total = job->bytes_total;
     } else if (job->phase == KIN_PHASE_MATCH) {
-        for (unsigned i = 0; i < c->args->workers; i++) {
-            out->done += c->workers[i].progress_done;
-            out->total += c->workers[i].progress_total;
+        for (unsigned i = 0; i < job->shards.workers; i++) {
+            out->done += job->workers[i].peer->progress_done;
+            out->total += job->workers[i].peer->progress_total;
         }
     } else if (job->phase == KIN_PHASE_WRITE) {
         out->done = job->pieces_before + job->pipe.written;
@@ -285,17 +290,31 @@ void job_fail(struct kin_coordinator *c, kin_status status, const char *format, 
     va_end(args);
     if (c->job && c->job->failed)
         return;
-    if (c->job)
-        c->job->failed = true;
     kin_env_log(c->env, 'E', "job_failed", "status=\"%s\" reason=\"%s\"", kin_status_text(status),
                 text);
-    c->args->on_done(c->args->arg, status, text);
+    job_over(c, status, text);
+}
+
+void job_over(struct kin_coordinator *c, kin_status status, const char *error)
+{
+    if (c->job && (status != KIN_OK || c->queue))
+        c->job->failed = true;
+    bool close = c->job && (status == KIN_OK || c->queue);
+    for (unsigned w = 0; close && w < job_workers(c); w++) {
+        struct kin_message m = {.type = KIN_MSG_JOB_CLOSE};
+        m.u.job_close.job = c->job->id;
+        coordinator_send(c, w, &m, 0, NULL); /* best effort: a worker without a job loses nothing */
+    }
+    if (c->queue)
+        queue_job_over(c, status, error);
+    else
+        c->args->on_done(c->args->arg, status, error);
 }
 
 bool job_all(const struct kin_coordinator *c, size_t flag_offset)
 {
-    for (unsigned i = 0; i < c->args->workers; i++) {
-        if (!*(const bool *)((const char *)&c->workers[i] + flag_offset))
+    for (unsigned i = 0; i < job_workers(c); i++) {
+        if (!*(const bool *)((const char *)&c->job->workers[i] + flag_offset))
             return false;
     }
     return true;

@@ -2,12 +2,14 @@
 #define KIN_COORDINATOR_COORDINATOR_H
 /* The coordinator core: membership with leases and epochs, splitting of sources into batches, the
  * plan of a job, reconciling the workers' forests into MatchGroups, and the outputs. Pure logic
- * over common/env/env.h. It runs one job: the one of its arguments, begun anew or, where the store
- * holds the very same job unfinished, resumed. All functions: loop thread. */
+ * over common/env/env.h. It runs one job, that of its arguments, begun anew or, where the store
+ * holds the very same job unfinished, resumed; or it serves: takes jobs from clients
+ * (proto/jobs.h), keeps them in its store and runs one after the other. All functions: loop thread.
+ */
 #include "common/env/env.h"
 #include "common/workflow/workflow.h"
 
-enum { KIN_COORDINATOR_DBS = 2, KIN_COORDINATOR_STORE_FORMAT = 1, KIN_CHUNK_BYTES = 1024 * 1024 };
+enum { KIN_COORDINATOR_DBS = 4, KIN_COORDINATOR_STORE_FORMAT = 2, KIN_CHUNK_BYTES = 1024 * 1024 };
 
 /* The key of MatchIds unless a secret is configured. Published, so that ids can be checked by
  * anyone. */
@@ -99,12 +101,20 @@ struct kin_report {
 struct kin_coordinator;
 
 struct kin_coordinator_args {
-    unsigned
-        workers; /* how many the job is split over, 1..KIN_WORKERS_MAX; it starts when all joined */
-    uint32_t lease_ms;                 /* 0: 3000 */
-    const struct kin_job_options *job; /* borrowed until stop */
+    unsigned workers;     /* 1..KIN_WORKERS_MAX: a job begins when so many have joined, and is split
+                             over all that have */
+    uint32_t lease_ms;    /* 0: 3000 */
+    uint32_t give_up_ms;  /* serving: a worker that is away longer loses its shards; 0: 60,000 */
+    uint32_t chunk_bytes; /* serving: as in kin_job_options */
+    const struct kin_job_options *job; /* borrowed until stop; NULL: serves */
+    /* Serving, borrowed until stop. results_dir: where the results of clients wait for them, each
+     * job's in a directory of its own. files_dir: what clients may name files in that the
+     * coordinator itself reads and writes; NULL: none. */
+    const char *results_dir, *files_dir;
+    const char *version; /* of the program, for the status */
+    uint8_t match_id_key[16];
     /* Once: the job is done, or failed (error says why; what was done stays in the store to be
-     * resumed). */
+     * resumed). Serving: the store failed at the start; nothing else. */
     void (*on_done)(void *arg, kin_status status, const char *error);
     void *arg;
     struct kin_coordinator *self; /* set by boot */

@@ -127,7 +127,7 @@ static void finish_plan_only(struct kin_coordinator *c)
     }
     report->records = report->read - report->superseded - report->rejected;
     job_phase(c, KIN_PHASE_DONE);
-    c->args->on_done(c->args->arg, KIN_OK, "");
+    job_over(c, KIN_OK, "");
 }
 
 void plan_make(struct kin_coordinator *c)
@@ -152,7 +152,7 @@ void plan_make(struct kin_coordinator *c)
         }
         report->large_count = kept;
     }
-    if (c->args->job->plan_only) {
+    if (c->job->options->plan_only) {
         finish_plan_only(c);
         return;
     }
@@ -283,7 +283,6 @@ static void number_groups(struct label_task *t, struct cjob *job)
 static kin_status walk_records(struct label_task *t, struct page_view *view)
 {
     struct cjob *job = t->task.c->job;
-    unsigned workers = t->task.c->args->workers;
     memset(t->founder, 0xff, t->count * sizeof *t->founder);
     for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
         const struct kin_page *page = page_view_get(view, chunk);
@@ -295,10 +294,8 @@ static kin_status walk_records(struct label_task *t, struct page_view *view)
         for (uint32_t i = 0; i < page->count; i++) {
             uint32_t record = (uint32_t)page->base + i, group = t->group[record];
             unsigned home = 0;
-            if (workers > 1) {
-                struct kin_str id = kin_page_id(page, i);
-                home = kin_home_worker(seed, id, workers);
-            }
+            if (job->shards.workers > 1)
+                home = kin_home_worker(&job->shards, seed, kin_page_id(page, i));
             kin_buf_u32(&t->labels[home], group);
             if (group == NO_GROUP)
                 continue;
@@ -344,7 +341,7 @@ static kin_status name_large_groups(struct label_task *t, struct page_view *view
         }
         struct kin_report_group *group = &report->large_groups[report->large_group_count++];
         group->size = t->size[g];
-        kin_match_id(c->args->job->match_id_key, kin_str_of(w->name),
+        kin_match_id(c->job->options->match_id_key, kin_str_of(w->name),
                      kin_str_of(w->sources[source].name), id, 0, group->match_id);
         group->match_id[KIN_MATCH_ID_DIGITS] = '\0';
     }
@@ -433,8 +430,8 @@ static void label_finish(struct ctask *task)
     job->founder = t->founder;
     job->group_count = t->count;
     t->group = t->size = t->founder = NULL;
-    for (unsigned w = 0; w < c->args->workers; w++) {
-        c->workers[w].labels = t->labels[w];
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        c->job->workers[w].labels = t->labels[w];
         t->labels[w] = (struct kin_buf){0};
     }
     kin_union_find_deinit(&job->sets);

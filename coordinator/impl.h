@@ -8,15 +8,16 @@
 #include "common/record/batch.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/page.h"
+#include "proto/jobs.h"
 #include "proto/message.h"
-#include "proto/shards.h"
 
-enum { DB_META, DB_PAGES };
+enum { DB_META, DB_PAGES, DB_JOBS, DB_SPOOL };
 enum {
     CHUNK_WINDOW = 16,      /* chunks cut and not yet durable everywhere */
     RETRY_US = 1000 * 1000, /* an unanswered request is repeated after this */
     TICK_US = 100 * 1000,
     LEASE_MS_DEFAULT = 3000,
+    GIVE_UP_MS_DEFAULT = 60 * 1000,
     PART_BYTES = 1024 * 1024, /* of a list that is sent in parts */
     PIPE_WINDOW = 16,         /* pieces of an output in the making at a time */
     GROUPS_PER_PIECE = 4096,
@@ -25,9 +26,11 @@ enum {
     VETO_TASKS_AT_ONCE = 16
 };
 #define NO_GROUP UINT32_MAX
+#define NO_INDEX UINT32_MAX
 
 struct kin_coordinator;
 struct cjob;
+struct jobrec;
 
 /* ---- tasks and store ops, tracked so that a crash can free them ---- */
 
@@ -35,11 +38,14 @@ struct ctask {
     struct kin_work work;
     struct kin_coordinator *c;
     struct ctask *next, *prev;
+    struct cjob *job; /* what it belongs to; NULL: to the node */
+    bool started;
     kin_status status;
     struct kin_err err;
-    void (*finish)(struct ctask *t);  /* [loop] after run, unless the job failed meanwhile */
+    void (*finish)(struct ctask *t);  /* [loop] after run, unless its job failed meanwhile */
     void (*release)(struct ctask *t); /* frees what it owns, not the struct; may be NULL */
 };
+/* One of the present job, or of the node where there is none. */
 void *ctask_new(struct kin_coordinator *c, size_t bytes,
                 void (*run)(struct kin_env *, struct kin_work *), void (*finish)(struct ctask *),
                 void (*release)(struct ctask *));
@@ -49,14 +55,17 @@ struct cstore {
     struct kin_store_op op;
     struct kin_coordinator *c;
     struct cstore *next, *prev;
+    struct cjob *job; /* as in struct ctask */
+    bool started;
     struct kin_store_put *puts;
     struct kin_buf memory;
     uint64_t number;
-    void (*finish)(struct cstore *s, kin_status status); /* [loop] */
+    void (*finish)(struct cstore *s, kin_status status); /* [loop] as in struct ctask */
 };
 struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
                           void (*finish)(struct cstore *, kin_status));
 void cstore_start(struct cstore *s);
+void cstore_drop(struct cstore *s); /* one that was not started */
 
 /* ---- requests to workers that any of their states can answer again ---- */
 
@@ -98,9 +107,20 @@ enum step {
     STEP_LABELS
 };
 
+/* A worker node, whether it has part in the run or not. */
+struct peer {
+    bool known, joined;
+    uint64_t incarnation, epoch;
+    uint64_t heard_us; /* or since when it is awaited */
+    uint32_t threads;
+    uint32_t index; /* in the present run; NO_INDEX: none */
+    char name[64];
+    uint64_t progress_done, progress_total;
+};
+
+/* What the run has asked of a worker, and got. */
 struct cworker {
-    bool joined;
-    uint64_t incarnation, epoch, heard_us;
+    struct peer *peer;
     /* the step asked for and not answered */
     enum step asked;
     uint64_t request, asked_us;
@@ -113,7 +133,6 @@ struct cworker {
     uint64_t forest_next, edges_next;
     struct kin_buf stars;
     struct kin_buf labels; /* u32, one for each row at home there */
-    uint64_t progress_done, progress_total;
 };
 void track_advance(struct kin_coordinator *c, unsigned worker);
 void track_advance_all(struct kin_coordinator *c);
@@ -167,11 +186,22 @@ void pipe_begin(struct kin_coordinator *c, uint64_t total, const char *file, con
 void pipe_piece_ready(struct kin_coordinator *c, uint64_t piece, struct kin_buf *first,
                       struct kin_buf *second);
 
+/* One run of a job. */
 struct cjob {
-    uint64_t id;
+    uint64_t id; /* of the run: workers know it by this */
+    const struct kin_job_options *options;
+    struct jobrec *rec; /* serving: the job it is a run of */
+    struct kin_shard_map shards;
+    struct cworker workers[KIN_WORKERS_MAX];
+    bool dealt;     /* shards and workers are known */
+    bool renewed;   /* what the store holds of the job is not to be resumed */
+    unsigned least; /* workers it begins with */
     struct kin_workflow *workflow;
-    bool failed;
-    bool listed; /* the files are known and the job record is durable */
+    bool failed;   /* or over, serving: it goes when what is under way has ended */
+    bool listed;   /* the files are known */
+    bool recorded; /* and the record of the run is durable */
+    struct kin_buf record, old_keys; /* until it is: what to write, and which pages go */
+    size_t old_count;
     enum kin_phase phase;
     uint64_t phase_started_us, started_us;
 
@@ -223,28 +253,50 @@ struct kin_coordinator {
     struct kin_coordinator_args *args;
     uint64_t cluster, generation, joins;
     bool ready; /* the generation is durable: workers may join */
-    uint64_t lease_us;
+    uint64_t lease_us, give_up_us, booted_us;
     uint64_t next_request;
-    struct cworker workers[KIN_WORKERS_MAX];
+    struct peer peers[KIN_WORKERS_MAX]; /* by node id - 1 */
     struct kin_timer tick;
     struct ctask *tasks;
     struct cstore *stores;
     struct rpc *rpcs;
     struct cjob *job;
+    struct queue *queue; /* serving */
 };
 
 /* Encodes and sends; payload (may be NULL) is shared. Out of memory: not sent, retried by the tick.
  */
 void coordinator_send(struct kin_coordinator *c, unsigned worker, struct kin_message *m,
-                      uint64_t request, struct kin_frame *payload);
+                      uint64_t request, struct kin_frame *payload); /* to one of the run */
+void coordinator_reply(struct kin_coordinator *c, kin_node_id to, struct kin_message *m,
+                       uint64_t request, struct kin_buf *payload); /* payload is consumed */
 void job_fail(struct kin_coordinator *c, kin_status status, const char *format, ...)
     KIN_PRINTF(3, 4);
 void job_phase(struct kin_coordinator *c, enum kin_phase phase);
 bool job_all(const struct kin_coordinator *c, size_t flag_offset); /* a bool of every cworker */
+/* The run has ended: tells who waits for it. Serving, it goes once nothing of it is under way. */
+void job_over(struct kin_coordinator *c, kin_status status, const char *error);
+void job_settle(struct kin_coordinator *c); /* frees a run that is over, if it can be */
 void job_free(struct kin_coordinator *c);
+void tasks_free(struct kin_coordinator *c); /* all there are: the node stops */
 
-/* job.c: from boot to the first chunk */
-void job_start(struct kin_coordinator *c);
+/* member.c */
+void member_on_hello(struct kin_coordinator *c, kin_node_id node, const struct kin_message *m);
+void member_on_lease(struct kin_coordinator *c, kin_node_id node, const struct kin_message *m);
+void member_tick(struct kin_coordinator *c);
+void member_deal(struct kin_coordinator *c); /* the shards, to those who are there */
+/* The owners of a run that is resumed; false: none of ours. */
+bool member_restore(struct kin_coordinator *c, struct kin_str record);
+void member_record(const struct cjob *job, const struct kin_coordinator *c, struct kin_buf *out);
+unsigned member_count(const struct kin_coordinator *c); /* joined */
+static inline unsigned job_workers(const struct kin_coordinator *c)
+{
+    return c->job->shards.workers;
+}
+
+/* job.c: from boot to the first chunk. rec: NULL for the job of the arguments */
+void job_start(struct kin_coordinator *c, const struct kin_job_options *options, struct jobrec *rec,
+               bool renewed);
 void job_ready(
     struct kin_coordinator *c); /* a worker joined, or the job can begin: goes on if it may */
 /* load.c */
@@ -253,6 +305,8 @@ void load_send(struct kin_coordinator *c, unsigned worker); /* what its window a
 void load_on_ack(struct kin_coordinator *c, unsigned worker, const struct kin_message *m);
 void load_on_opened(struct kin_coordinator *c);
 void load_free(struct kin_coordinator *c);
+bool load_is_open(const struct cjob *job); /* a file is */
+void load_close(struct cjob *job);         /* [task] while nothing else runs, or at the stop */
 /* split.c: one chunk to payloads and a page; [task] */
 struct split_input {
     const struct kin_workflow *workflow;
@@ -261,7 +315,7 @@ struct split_input {
     const struct kin_reader_options *reader;
     const struct kin_header *header;
     const struct kin_chunk *chunk;
-    unsigned workers;
+    const struct kin_shard_map *shards;
 };
 struct split_output { /* all owned */
     uint32_t count, rejected;
@@ -293,6 +347,132 @@ void write_begin(struct kin_coordinator *c);
 /* report.c */
 kin_status report_init(struct cjob *job) KIN_MUST_CHECK;
 void report_deinit(struct kin_report *report);
+
+/* ---- serving: jobs of clients ---- */
+
+/* A job as it is kept in the store: one record of DB_JOBS, by number. Spooled files are pieces in
+ * DB_SPOOL, by (id, file, offset). */
+struct jobrec {
+    struct jobrec *next; /* by number, ascending */
+    uint64_t number, id;
+    uint64_t token; /* of the client; 0: nobody can ask for it any more */
+    enum kin_job_state state;
+    kin_status status; /* of a failed one */
+    uint64_t submitted_ms, ended_ms;
+    uint32_t runs;
+    bool pairs;
+    bool dropped;   /* nothing of its results or sources is kept */
+    char *workflow; /* these are owned */
+    size_t workflow_bytes;
+    char *base_dir, *name, *error;
+    char *out_dir;          /* at the coordinator, or where results wait for the client */
+    bool sent;              /* its client sends the sources and takes the results */
+    struct kin_buf listing; /* of the sources that are sent: the payload of SUBMIT */
+    uint32_t file_count;
+    /* not kept: */
+    struct kin_job_options options;
+    bool stored;          /* the record, as it is now, was given to the store */
+    unsigned writing;     /* times that it is on its way there */
+    kin_node_id asked_by; /* to be told once it is; 0: nobody */
+    uint64_t asked_request;
+    bool dropping;
+    uint64_t *file_bytes; /* [file_count] */
+    struct spool_at {
+        uint32_t file;
+        uint64_t offset;
+    } accepted, durable; /* the next byte to be taken in, and to be safe */
+    unsigned pieces;     /* on their way to the store */
+    uint32_t spooling;   /* raised when pieces under way do not count any more */
+};
+
+struct queue {
+    struct jobrec *first;
+    unsigned count;
+    uint64_t next_number;
+    bool loaded;
+    bool again; /* the run that is over is to be begun anew */
+    bool again_renewed;
+    struct kin_buf dead; /* u64: ids of jobs whose pieces are to be removed */
+    bool sweeping;
+    struct fetch *fetch; /* results that are being read */
+};
+
+static inline uint64_t jobrec_id(const struct jobrec *rec)
+{
+    return rec->id;
+}
+static inline bool jobrec_is_sent(const struct jobrec *rec)
+{
+    return rec->sent;
+}
+static inline bool jobrec_is_durable(const struct jobrec *rec)
+{
+    return rec->stored && rec->writing == 0;
+}
+static inline bool jobrec_is_over(const struct jobrec *rec)
+{
+    return rec->state >= KIN_JOB_DONE;
+}
+
+/* queue.c: the list, what becomes of each, and which one runs */
+void queue_start(struct kin_coordinator *c); /* loads the list; then clients are answered */
+void queue_free(struct kin_coordinator *c);
+void queue_tick(struct kin_coordinator *c);
+struct jobrec *queue_find(const struct kin_coordinator *c, uint64_t id); /* NULL */
+struct jobrec *queue_find_token(const struct kin_coordinator *c, uint64_t token);
+kin_status queue_add(struct kin_coordinator *c, struct jobrec *rec) KIN_MUST_CHECK; /* owns it */
+void queue_ready(struct kin_coordinator *c, struct jobrec *rec);  /* all of it is here: it waits */
+void queue_revive(struct kin_coordinator *c, struct jobrec *rec); /* a failed one goes on */
+void queue_drop(struct kin_coordinator *c, struct jobrec *rec);
+void queue_again(struct kin_coordinator *c); /* the present run ends, another begins */
+void queue_job_over(struct kin_coordinator *c, kin_status status, const char *error);
+void queue_job_settled(struct kin_coordinator *c);
+
+/* jobrec.c: the record and its bytes */
+struct jobrec *jobrec_new(void); /* NULL: out of memory */
+void jobrec_free(struct jobrec *rec);
+void jobrec_write(const struct jobrec *rec, struct kin_buf *out);
+struct jobrec *jobrec_read(struct kin_str bytes, kin_status *status); /* [task] too */
+/* Checks the listing, which may come from the wire, and takes its sizes. */
+kin_status jobrec_index_files(struct jobrec *rec) KIN_MUST_CHECK;
+kin_status jobrec_files(const struct jobrec *rec, struct source_file **files,
+                        size_t *count) KIN_MUST_CHECK; /* [task]; owned by the caller */
+
+/* spool.c: sources that clients send */
+void spool_on_upload(struct kin_coordinator *c, kin_node_id from, struct jobrec *rec,
+                     const struct kin_message *m, struct kin_frame *f);
+/* Moves past files that are complete; true: all are. */
+bool spool_skip(const struct jobrec *rec, struct spool_at *at);
+/* [task] Where each job's pieces end, over all of the spool; ids of unknown jobs go to dead. */
+kin_status spool_measure(struct kin_env *env, struct kin_snap *snap, struct jobrec *first,
+                         struct kin_buf *dead) KIN_MUST_CHECK;
+void spool_remove(struct kin_coordinator *c, uint64_t id); /* in the background */
+void spool_sweep(struct kin_coordinator *c);
+struct spool_reader { /* belongs to the task that reads */
+    struct kin_env *env;
+    struct kin_snap *snap; /* of this task; NULL: none yet */
+    uint64_t id, bytes;
+    uint32_t file;
+    uint64_t piece; /* offset of the piece being read */
+    size_t at;      /* in it */
+};
+kin_status spool_read(struct spool_reader *r, uint8_t *to, size_t cap, size_t *got,
+                      struct kin_err *err) KIN_MUST_CHECK;
+void spool_rest(struct spool_reader *r); /* at the end of each task */
+
+/* fetch.c: results that clients fetch */
+void fetch_on_request(struct kin_coordinator *c, kin_node_id from, const struct jobrec *rec,
+                      const struct kin_message *m);
+void fetch_forget(struct kin_coordinator *c, uint64_t id); /* its directory goes */
+void fetch_free(struct kin_coordinator *c);
+
+/* client.c: what clients ask */
+void client_on_message(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m,
+                       struct kin_frame *f);
+void client_tell_submitted(struct kin_coordinator *c, struct jobrec *rec);
+/* status.c */
+kin_status status_json(struct kin_coordinator *c, uint32_t jobs_max,
+                       struct kin_buf *out) KIN_MUST_CHECK;
 
 /* ---- identity pages inside a task ---- */
 

@@ -2,10 +2,12 @@
 
 #include <string.h>
 
-/* From boot to the first chunk: the sources are listed, and the store is asked whether it holds
- * this very job (same workflow text, options and files, unchanged) unfinished. If so it is resumed
- * behind its last durable chunk, else begun anew under a new id. */
+/* From the start of a run to its first chunk: the sources are listed, and the store is asked
+ * whether it holds this very job (same workflow text, options and files, unchanged) unfinished. If
+ * so it is resumed behind its last durable chunk by the workers that had it, else begun anew under
+ * a new id, as soon as there are workers enough. */
 
+enum { META_HEAD = 12 };
 enum { JOB_OPEN_REST = 16 * 1024 }; /* of a JOB_OPEN, beside the workflow: base_dir, numbers */
 static const struct kin_str META_JOB = {"job", 3};
 static const struct kin_str META_COMPLETE = {"complete", 8};
@@ -15,8 +17,9 @@ struct start_task {
     const struct kin_workflow *workflow;
     struct source_file *files;
     size_t file_count;
-    struct kin_buf record;   /* the job record of this job, without its id */
-    uint64_t found_id;       /* the store holds this job: its id */
+    struct kin_buf record;   /* what tells this job from others */
+    struct kin_buf owners;   /* of the run that was found: member_record */
+    uint64_t found_id;       /* the store holds this job: the id of that run */
     struct kin_buf old_keys; /* pages to be deleted: u8 length, key */
     size_t old_count;
     struct chunk_info *chunks;
@@ -62,12 +65,12 @@ static kin_status add_files(struct start_task *t, struct kin_env *env, uint32_t 
 
 static void write_record(struct start_task *t, const struct kin_coordinator *c)
 {
-    const struct kin_job_options *o = c->args->job;
+    const struct kin_job_options *o = c->job->options;
     struct kin_buf *b = &t->record;
     uint8_t key_print[16]; /* the key itself stays out of the store */
     kin_siphash128(o->match_id_key, META_JOB.p, META_JOB.n, key_print);
     kin_buf_u64(b, t->workflow->hash);
-    kin_buf_u32(b, c->args->workers);
+    kin_buf_u64(b, c->job->rec ? jobrec_id(c->job->rec) : c->args->workers);
     kin_buf_u32(b, o->chunk_bytes);
     kin_buf_u32(b, (uint32_t)o->plan_only);
     kin_buf_put(b, key_print, sizeof key_print);
@@ -130,6 +133,19 @@ static kin_status list_old_pages(struct start_task *t, struct kin_env *env, stru
     return t->old_keys.failed ? KIN_E_NOMEM : KIN_OK;
 }
 
+/* What META_JOB holds: u64 id of the run, u32 bytes of the owners, these, the record. */
+static bool same_job(struct start_task *t, struct kin_str value)
+{
+    if (t->task.job->renewed || value.n < META_HEAD)
+        return false;
+    size_t owners = kin_le32(value.p + 8), rest = value.n - META_HEAD;
+    if (owners > rest || rest - owners != t->record.n ||
+        memcmp(value.p + META_HEAD + owners, t->record.p, t->record.n) != 0)
+        return false;
+    kin_buf_put(&t->owners, value.p + META_HEAD, owners);
+    return !t->owners.failed;
+}
+
 static kin_status compare_store(struct start_task *t, struct kin_env *env)
 {
     struct kin_snap *snap;
@@ -138,8 +154,7 @@ static kin_status compare_store(struct start_task *t, struct kin_env *env)
     if (status != KIN_OK)
         return status;
     status = env->ops->snap_get(snap, DB_META, META_JOB, &value);
-    if (status == KIN_OK && value.n > 8 && value.n - 8 == t->record.n &&
-        memcmp(value.p + 8, t->record.p, t->record.n) == 0) {
+    if (status == KIN_OK && same_job(t, value)) {
         t->found_id = kin_le64(value.p);
         status = load_pages(t, env, snap);
         uint8_t from[16];
@@ -158,8 +173,12 @@ static kin_status compare_store(struct start_task *t, struct kin_env *env)
 static void start_run(struct kin_env *env, struct kin_work *work)
 {
     struct start_task *t = (struct start_task *)work;
+    const struct jobrec *rec = t->task.job->rec;
+    bool sent = rec && jobrec_is_sent(rec);
     kin_status status = KIN_OK;
-    for (uint32_t s = 0; s < t->workflow->source_count && status == KIN_OK; s++) {
+    if (sent)
+        status = jobrec_files(rec, &t->files, &t->file_count);
+    for (uint32_t s = 0; !sent && s < t->workflow->source_count && status == KIN_OK; s++) {
         for (size_t p = 0; p < t->workflow->sources[s].path_count && status == KIN_OK; p++)
             status = add_files(t, env, s, t->workflow->sources[s].paths[p]);
     }
@@ -180,19 +199,29 @@ static void start_release(struct ctask *task)
         kin_free(t->files[i].path);
     kin_free(t->files);
     kin_buf_deinit(&t->record);
+    kin_buf_deinit(&t->owners);
     kin_buf_deinit(&t->old_keys);
     kin_free(t->chunks);
 }
 
+static void store_record(struct kin_coordinator *c);
+
 void job_ready(struct kin_coordinator *c)
 {
-    if (!c->job || !c->job->listed || c->job->failed)
+    struct cjob *job = c->job;
+    if (!job || !job->listed || job->failed)
         return;
-    for (unsigned i = 0; i < c->args->workers; i++) {
-        if (!c->workers[i].joined)
+    if (!job->dealt && member_count(c) >= job->least) {
+        member_deal(c);
+        store_record(c);
+    }
+    if (!job->dealt || !job->recorded)
+        return;
+    for (unsigned i = 0; i < job->shards.workers; i++) {
+        if (!job->workers[i].peer->joined)
             return; /* the last HELLO goes on from here */
     }
-    if (c->job->phase == KIN_PHASE_JOIN)
+    if (job->phase == KIN_PHASE_JOIN)
         load_begin(c);
     track_advance_all(c);
 }
@@ -204,29 +233,39 @@ static void record_stored(struct cstore *s, kin_status status)
                  kin_status_text(status));
         return;
     }
-    s->c->job->listed = true;
+    s->c->job->recorded = true;
     job_ready(s->c);
 }
 
-/* A new job: its record, and in the same batch the pages of an earlier one go. */
-static void store_record(struct kin_coordinator *c, struct start_task *t)
+/* A new run: its record, and in the same batch the pages of an earlier one go. */
+static void store_record(struct kin_coordinator *c)
 {
-    struct cstore *s = cstore_new(c, t->old_count + 2, record_stored);
-    if (!s || !kin_buf_reserve(&s->memory, 8 + t->record.n + t->old_keys.n)) {
+    struct cjob *job = c->job;
+    struct cstore *s = cstore_new(c, job->old_count + 2, record_stored);
+    struct kin_buf owners = {0};
+    member_record(job, c, &owners);
+    if (!s || owners.failed ||
+        !kin_buf_reserve(&s->memory, META_HEAD + owners.n + job->record.n + job->old_keys.n)) {
+        kin_buf_deinit(&owners);
         job_fail(c, KIN_E_NOMEM, "out of memory");
         return;
     }
-    kin_buf_u64(&s->memory, c->job->id);
-    kin_buf_put(&s->memory, t->record.p, t->record.n);
+    kin_buf_u64(&s->memory, job->id);
+    kin_buf_u32(&s->memory, (uint32_t)owners.n);
+    kin_buf_put(&s->memory, owners.p, owners.n);
+    kin_buf_put(&s->memory, job->record.p, job->record.n);
+    kin_buf_deinit(&owners);
     s->puts[0] = (struct kin_store_put){
         .db = DB_META, .key = META_JOB, .value = {(const char *)s->memory.p, s->memory.n}};
     s->puts[1] = (struct kin_store_put){.db = DB_META, .key = META_COMPLETE};
     uint8_t *p = s->memory.p + s->memory.n;
-    kin_buf_put(&s->memory, t->old_keys.p, t->old_keys.n);
-    for (size_t i = 0; i < t->old_count; i++) {
+    kin_buf_put(&s->memory, job->old_keys.p, job->old_keys.n);
+    for (size_t i = 0; i < job->old_count; i++) {
         s->puts[2 + i] = (struct kin_store_put){.db = DB_PAGES, .key = {(const char *)p + 1, p[0]}};
         p += 1 + p[0];
     }
+    kin_buf_deinit(&job->old_keys);
+    kin_buf_deinit(&job->record);
     cstore_start(s);
 }
 
@@ -248,7 +287,16 @@ static void start_finish(struct ctask *task)
     job->report.source_bytes = job->bytes_total;
     if (!t->found_id) {
         job->id = c->env->ops->random(c->env) | 1;
-        store_record(c, t);
+        job->record = t->record;
+        job->old_keys = t->old_keys;
+        job->old_count = t->old_count;
+        t->record = t->old_keys = (struct kin_buf){0};
+        job->listed = true;
+        job_ready(c);
+        return;
+    }
+    if (!member_restore(c, (struct kin_str){(const char *)t->owners.p, t->owners.n})) {
+        job_fail(c, KIN_E_CORRUPT, "the coordinator's store: the owners of the shards");
         return;
     }
     job->id = t->found_id;
@@ -258,32 +306,40 @@ static void start_finish(struct ctask *task)
     job->load_complete = t->complete;
     job->overwrite = t->beyond;
     t->chunks = NULL;
-    job->listed = true;
+    job->listed = job->recorded = true;
     kin_env_log(c->env, 'I', "job_resumed", "job=%016llx chunks=%llu records=%llu",
                 (unsigned long long)job->id, (unsigned long long)job->chunk_count,
                 (unsigned long long)job->records);
     job_ready(c);
 }
 
-void job_start(struct kin_coordinator *c)
+void job_start(struct kin_coordinator *c, const struct kin_job_options *o, struct jobrec *rec,
+               bool renewed)
 {
-    const struct kin_job_options *o = c->args->job;
     struct kin_problems problems = {0};
-    c->job = kin_calloc(1, sizeof *c->job);
+    struct cjob *job = c->job = kin_calloc(1, sizeof *c->job);
+    if (!job) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    job->options = o;
+    job->rec = rec;
+    job->renewed = renewed;
+    job->least = renewed ? 1 : c->args->workers;
     struct start_task *t = ctask_new(c, sizeof *t, start_run, start_finish, start_release);
-    kin_status status = KIN_E_NOMEM;
+    kin_status status = t ? KIN_OK : KIN_E_NOMEM;
     if (o->workflow.n > KIN_MESSAGE_BYTES_MAX - JOB_OPEN_REST)
         status = KIN_E_LIMIT; /* workers are sent the text in one message */
-    else if (c->job && t)
-        status = kin_workflow_parse(o->workflow, o->base_dir, &c->job->workflow, &problems);
+    if (status == KIN_OK)
+        status = kin_workflow_parse(o->workflow, o->base_dir, &job->workflow, &problems);
     kin_problems_deinit(&problems);
     if (status == KIN_OK)
-        status = report_init(c->job);
+        status = report_init(job);
     if (status != KIN_OK) {
         job_fail(c, status, "the workflow cannot be opened: %s", kin_status_text(status));
         return;
     }
-    c->job->started_us = c->job->phase_started_us = c->env->ops->now_us(c->env);
-    t->workflow = c->job->workflow;
+    job->started_us = job->phase_started_us = c->env->ops->now_us(c->env);
+    t->workflow = job->workflow;
     ctask_start(&t->task);
 }

@@ -19,7 +19,8 @@ struct header_ref {
 
 struct file_reader { /* belongs to the cut task while that runs */
     struct kin_env *env;
-    struct kin_source_handle *handle;
+    struct kin_source_handle *handle; /* or, of a file that a client sent: */
+    struct spool_reader spool;
     struct kin_inflate *inflate;
     struct kin_cutter *cutter;
     uint32_t file;
@@ -73,6 +74,17 @@ static void reader_close(struct file_reader *r)
     r->handle = NULL;
 }
 
+bool load_is_open(const struct cjob *job)
+{
+    return job->load && job->load->reader.handle;
+}
+
+void load_close(struct cjob *job)
+{
+    if (job->load)
+        reader_close(&job->load->reader);
+}
+
 void load_free(struct kin_coordinator *c)
 {
     struct load *l = c->job->load;
@@ -107,7 +119,8 @@ struct cut_task {
 static kin_status raw_read(void *arg, uint8_t *to, size_t cap, size_t *got, struct kin_err *err)
 {
     struct file_reader *r = arg;
-    kin_status status = r->env->ops->source_read(r->handle, to, cap, got, err);
+    kin_status status = r->handle ? r->env->ops->source_read(r->handle, to, cap, got, err)
+                                  : spool_read(&r->spool, to, cap, got, err);
     if (status == KIN_OK)
         r->raw_bytes += *got;
     return status;
@@ -175,7 +188,14 @@ static kin_status open_file(struct cut_task *t, const struct cjob *job)
 {
     struct file_reader *r = &t->load->reader;
     const char *path = job->files[r->file].path;
-    kin_status status = r->env->ops->source_open(r->env, path, &r->handle, &t->task.err);
+    kin_status status = KIN_OK;
+    if (job->rec && jobrec_is_sent(job->rec))
+        r->spool = (struct spool_reader){.env = r->env,
+                                         .id = jobrec_id(job->rec),
+                                         .file = r->file,
+                                         .bytes = job->files[r->file].bytes};
+    else
+        status = r->env->ops->source_open(r->env, path, &r->handle, &t->task.err);
     if (status != KIN_OK)
         return status; /* the message names the file */
     struct kin_byte_source input = {raw_read, r};
@@ -234,6 +254,7 @@ static void cut_run(struct kin_env *env, struct kin_work *work)
             t->file = l->reader.file;
         }
     }
+    spool_rest(&l->reader.spool);
     t->task.status = status;
 }
 
@@ -267,7 +288,7 @@ static void split_run(struct kin_env *env, struct kin_work *work)
                              .reader = &t->options,
                              .header = &t->header->header,
                              .chunk = &t->chunk,
-                             .workers = t->task.c->args->workers};
+                             .shards = &job->shards};
     t->task.status = split_chunk(&in, &t->out);
 }
 
@@ -394,7 +415,7 @@ static kin_status fill_outbox(struct kin_coordinator *c, uint64_t number, struct
     struct out_batch *b = &c->job->outbox[number % CHUNK_WINDOW];
     b->seq = number;
     b->count = out->count;
-    for (unsigned w = 0; w < c->args->workers; w++) {
+    for (unsigned w = 0; w < job_workers(c); w++) {
         b->payload[w] = kin_frame_new(0);
         if (!b->payload[w])
             return KIN_E_NOMEM;
@@ -447,8 +468,8 @@ static void commit(struct kin_coordinator *c, uint64_t number, struct load_slot 
 /* A chunk is finished when its page and every worker's batch are durable. */
 static bool finished(const struct kin_coordinator *c, const struct out_batch *b)
 {
-    for (unsigned w = 0; w < c->args->workers; w++) {
-        if (c->workers[w].durable < b->seq)
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        if (c->job->workers[w].durable < b->seq)
             return false;
     }
     return b->page_durable;
@@ -485,8 +506,8 @@ static void store_complete(struct kin_coordinator *c)
 static uint64_t first_missing(const struct kin_coordinator *c)
 {
     uint64_t least = UINT64_MAX;
-    for (unsigned w = 0; w < c->args->workers; w++)
-        least = c->workers[w].durable < least ? c->workers[w].durable : least;
+    for (unsigned w = 0; w < job_workers(c); w++)
+        least = c->job->workers[w].durable < least ? c->job->workers[w].durable : least;
     return least + 1;
 }
 
@@ -508,8 +529,8 @@ static void rewind_to(struct kin_coordinator *c, uint64_t number)
         l->from_file = job->chunks[number - 2].file;
         l->skip_offset = job->chunks[number - 2].offset;
     }
-    for (unsigned w = 0; w < c->args->workers; w++)
-        c->workers[w].sent = c->workers[w].durable;
+    for (unsigned w = 0; w < job_workers(c); w++)
+        c->job->workers[w].sent = c->job->workers[w].durable;
     l->rewind = 0;
 }
 
@@ -529,8 +550,8 @@ static void cut_next(struct kin_coordinator *c)
 static void load_done(struct kin_coordinator *c)
 {
     if (c->job->phase == KIN_PHASE_LOAD) {
-        for (unsigned w = 0; w < c->args->workers; w++) {
-            if (!c->workers[w].opened)
+        for (unsigned w = 0; w < job_workers(c); w++) {
+            if (!c->job->workers[w].opened)
                 return;
         }
         dedupe_begin(c);
@@ -556,7 +577,7 @@ static void load_pump(struct kin_coordinator *c)
         if (job->outbox[i].seq && finished(c, &job->outbox[i]))
             outbox_clear(&job->outbox[i]);
     }
-    for (unsigned w = 0; w < c->args->workers && !job->failed; w++)
+    for (unsigned w = 0; w < job_workers(c) && !job->failed; w++)
         load_send(c, w);
     if (job->failed || l->rewind)
         return;
@@ -581,9 +602,9 @@ static void load_pump(struct kin_coordinator *c)
 
 void load_send(struct kin_coordinator *c, unsigned worker)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     struct cjob *job = c->job;
-    if (!w->joined || !w->opened)
+    if (!w->peer->joined || !w->opened)
         return;
     for (;;) {
         uint64_t seq = w->sent + 1;
@@ -593,8 +614,6 @@ void load_send(struct kin_coordinator *c, unsigned worker)
         struct kin_message m = {.type = KIN_MSG_BATCH};
         m.u.batch.job = job->id;
         m.u.batch.seq = seq;
-        m.u.batch.base = kin_le64(b->payload[worker]->payload.p);
-        m.u.batch.count = b->count;
         m.u.batch.feature_bytes = b->feature_bytes[worker];
         coordinator_send(c, worker, &m, 0, b->payload[worker]);
         w->sent = seq;
@@ -604,7 +623,7 @@ void load_send(struct kin_coordinator *c, unsigned worker)
 
 void load_on_ack(struct kin_coordinator *c, unsigned worker, const struct kin_message *m)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     if (m->u.batch_ack.job != c->job->id || !w->opened)
         return;
     if (m->u.batch_ack.status != KIN_OK) {
@@ -628,8 +647,8 @@ void load_on_opened(struct kin_coordinator *c)
     struct load *l = c->job->load;
     if (!l)
         return;
-    for (unsigned w = 0; w < c->args->workers; w++) {
-        if (!c->workers[w].opened && l->next_cut == 0)
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        if (!c->job->workers[w].opened && l->next_cut == 0)
             return;
     }
     uint64_t missing = first_missing(c);
@@ -664,7 +683,8 @@ void load_begin(struct kin_coordinator *c)
     }
     job->load->reader.env = c->env;
     job->load->reader_options = (struct kin_reader_options){
-        .chunk_bytes = c->args->job->chunk_bytes ? c->args->job->chunk_bytes : KIN_CHUNK_BYTES,
+        .chunk_bytes =
+            c->job->options->chunk_bytes ? c->job->options->chunk_bytes : KIN_CHUNK_BYTES,
         .max_record_bytes = limits->max_record_bytes,
         .max_field_bytes = limits->max_field_bytes};
     job_phase(c, KIN_PHASE_LOAD);

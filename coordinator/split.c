@@ -167,11 +167,11 @@ static void add_field(struct splitter *s, struct kin_features_builder *b, const 
 static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
                      const struct kin_row *row, struct kin_str id, int64_t updated)
 {
-    unsigned workers = s->in->workers;
-    unsigned home = kin_home_worker(s->source_seed, id, workers);
+    const struct kin_shard_map *shards = s->in->shards;
+    unsigned workers = shards->workers, home = kin_home_worker(shards, s->source_seed, id);
     uint64_t owners = (uint64_t)1 << home;
     for (size_t k = 0; k < key_count && workers > 1; k++)
-        owners |= (uint64_t)1 << kin_shard_owner(kin_shard_of_key(keys[k], KIN_SHARDS), workers);
+        owners |= (uint64_t)1 << kin_key_worker(shards, keys[k]);
     for (unsigned w = 0; w < workers; w++) {
         if (!(owners >> w & 1))
             continue;
@@ -253,7 +253,7 @@ static kin_status write_outputs(struct splitter *s, struct split_output *out)
 {
     size_t columns;
     const struct kin_str *names = kin_rows_columns(s->rows, &columns);
-    for (unsigned w = 0; w < s->in->workers; w++) {
+    for (unsigned w = 0; w < s->in->shards->workers; w++) {
         struct kin_buf *payload = &out->payload[w];
         kin_buf_u64(payload, 0); /* base: known when the chunk is committed */
         kin_buf_u32(payload, s->counts[w]);
@@ -306,7 +306,7 @@ kin_status split_chunk(const struct split_input *in, struct split_output *out)
         status = write_outputs(&s, out);
     if (status != KIN_OK)
         split_output_deinit(out);
-    for (unsigned w = 0; w < in->workers; w++) {
+    for (unsigned w = 0; w < in->shards->workers; w++) {
         kin_buf_deinit(&s.features[w]);
         kin_buf_deinit(&s.builders[w].rows);
     }

@@ -21,9 +21,11 @@ static void ctask_free(struct ctask *t)
 static void ctask_done(struct kin_work *work)
 {
     struct ctask *t = (struct ctask *)work;
-    if (!t->c->job || !t->c->job->failed)
+    struct kin_coordinator *c = t->c;
+    if (!t->job || !t->job->failed)
         t->finish(t);
     ctask_free(t);
+    job_settle(c);
 }
 
 void *ctask_new(struct kin_coordinator *c, size_t bytes,
@@ -34,6 +36,7 @@ void *ctask_new(struct kin_coordinator *c, size_t bytes,
     if (!t)
         return NULL;
     t->c = c;
+    t->job = c->job;
     t->work.run = run;
     t->work.done = ctask_done;
     t->finish = finish;
@@ -47,6 +50,7 @@ void *ctask_new(struct kin_coordinator *c, size_t bytes,
 
 void ctask_start(struct ctask *t)
 {
+    t->started = true;
     t->c->env->ops->work(t->c->env, &t->work);
 }
 
@@ -66,9 +70,11 @@ static void cstore_free(struct cstore *s)
 static void cstore_done(struct kin_store_op *op, kin_status status)
 {
     struct cstore *s = (struct cstore *)op;
-    if (!s->c->job || !s->c->job->failed)
+    struct kin_coordinator *c = s->c;
+    if (!s->job || !s->job->failed)
         s->finish(s, status);
     cstore_free(s);
+    job_settle(c);
 }
 
 struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
@@ -82,6 +88,7 @@ struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
         return NULL;
     }
     s->c = c;
+    s->job = c->job;
     s->puts = list;
     s->finish = finish;
     s->op.puts = list;
@@ -94,8 +101,14 @@ struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
     return s;
 }
 
+void cstore_drop(struct cstore *s)
+{
+    cstore_free(s);
+}
+
 void cstore_start(struct cstore *s)
 {
+    s->started = true;
     s->c->env->ops->store(s->c->env, &s->op);
 }
 
@@ -179,16 +192,72 @@ void rpc_drop_all(struct kin_coordinator *c)
     }
 }
 
-void job_free(struct kin_coordinator *c)
+void tasks_free(struct kin_coordinator *c)
 {
-    struct cjob *job = c->job;
     while (c->tasks)
         ctask_free(c->tasks);
     while (c->stores)
         cstore_free(c->stores);
+}
+
+/* Files and outputs are closed in tasks only. */
+static void close_run(struct kin_env *env, struct kin_work *work)
+{
+    struct ctask *t = (struct ctask *)work;
+    struct kin_out *out = t->job->out;
+    load_close(t->job);
+    t->job->out = NULL;
+    if (out)
+        env->ops->out_abort(out);
+}
+
+static void close_finish(struct ctask *task)
+{
+    (void)task;
+}
+
+/* A run that is over goes once nothing of it is under way; then the next may begin. */
+void job_settle(struct kin_coordinator *c)
+{
+    if (!c->queue || !c->job || !c->job->failed)
+        return;
+    for (const struct ctask *t = c->tasks; t; t = t->next) {
+        if (t->job == c->job && t->started)
+            return;
+    }
+    for (const struct cstore *s = c->stores; s; s = s->next) {
+        if (s->job == c->job && s->started)
+            return;
+    }
+    if (c->job->out || load_is_open(c->job)) {
+        struct ctask *t = ctask_new(c, sizeof *t, close_run, close_finish, NULL);
+        if (t) /* else the tick tries again */
+            ctask_start(t);
+        return;
+    }
+    queue_job_settled(c);
+}
+
+void job_free(struct kin_coordinator *c)
+{
+    struct cjob *job = c->job;
     rpc_drop_all(c);
     if (!job)
         return;
+    for (struct ctask *t = c->tasks, *next; t; t = next) {
+        next = t->next;
+        if (t->job == job)
+            ctask_free(t);
+    }
+    for (struct cstore *s = c->stores, *next; s; s = next) {
+        next = s->next;
+        if (s->job == job)
+            cstore_free(s);
+    }
+    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++) {
+        kin_buf_deinit(&job->workers[w].stars);
+        kin_buf_deinit(&job->workers[w].labels);
+    }
     load_free(c);
     veto_free(c);
     for (size_t i = 0; i < job->file_count; i++)
@@ -205,6 +274,8 @@ void job_free(struct kin_coordinator *c)
     kin_free(job->chunks);
     kin_free(job->dead);
     kin_free(job->dead_bits);
+    kin_buf_deinit(&job->record);
+    kin_buf_deinit(&job->old_keys);
     kin_buf_deinit(&job->oversized);
     kin_union_find_deinit(&job->sets);
     kin_free(job->best_rule);

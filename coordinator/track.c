@@ -12,7 +12,7 @@ void track_reset(struct cworker *w)
     w->opened = w->settled = w->matched = false;
     w->dead_sent = w->plan_sent = w->labels_sent = 0;
     w->asked = STEP_NONE;
-    w->progress_done = w->progress_total = 0;
+    w->peer->progress_done = w->peer->progress_total = 0;
     if (!w->got_stars)
         kin_buf_clear(&w->stars); /* stars come in an order of the incarnation's own */
 }
@@ -36,7 +36,7 @@ static uint32_t label_parts(const struct cworker *w)
 
 bool job_wants_edges(const struct kin_coordinator *c)
 {
-    return c->args->job->pairs || c->job->workflow->never_count > 0;
+    return c->job->options->pairs || c->job->workflow->never_count > 0;
 }
 
 static bool needs_match(const struct kin_coordinator *c, const struct cworker *w)
@@ -81,8 +81,8 @@ static enum step next_step(const struct kin_coordinator *c, const struct cworker
 
 bool track_ready(const struct kin_coordinator *c, unsigned worker)
 {
-    const struct cworker *w = &c->workers[worker];
-    return w->joined && w->asked == STEP_NONE && next_step(c, w) == STEP_NONE;
+    const struct cworker *w = &c->job->workers[worker];
+    return w->peer->joined && w->asked == STEP_NONE && next_step(c, w) == STEP_NONE;
 }
 
 /* Part `part` of a long list as a payload frame. */
@@ -102,14 +102,15 @@ static struct kin_frame *part_frame(const void *p, size_t bytes, uint32_t part)
 
 static void ask_open(struct kin_coordinator *c, unsigned worker, struct kin_message *m)
 {
-    const struct kin_job_options *o = c->args->job;
+    const struct kin_job_options *o = c->job->options;
     m->type = KIN_MSG_JOB_OPEN;
     m->u.job_open.job = c->job->id;
     m->u.job_open.workflow = o->workflow;
     m->u.job_open.base_dir = kin_str_of(o->base_dir ? o->base_dir : "");
-    m->u.job_open.workers = c->args->workers;
+    m->u.job_open.workers = job_workers(c);
     m->u.job_open.index = worker;
-    m->u.job_open.shards = KIN_SHARDS;
+    m->u.job_open.shard_map =
+        (struct kin_str){(const char *)c->job->shards.owner, sizeof c->job->shards.owner};
 }
 
 static void ask_pull(struct kin_coordinator *c, struct kin_message *m, enum kin_pull what,
@@ -123,7 +124,7 @@ static void ask_pull(struct kin_coordinator *c, struct kin_message *m, enum kin_
 
 static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     struct cjob *job = c->job;
     struct kin_message m = {0};
     struct kin_frame *payload = NULL;
@@ -138,7 +139,6 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         m.type = KIN_MSG_DEAD;
         m.u.dead.job = job->id;
         m.u.dead.part = w->dead_sent;
-        m.u.dead.parts = parts_of(job->dead_count * 4);
         payload = part_frame(job->dead, job->dead_count * 4, w->dead_sent);
         break;
     case STEP_SETTLE:
@@ -190,8 +190,8 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
 
 void track_advance(struct kin_coordinator *c, unsigned worker)
 {
-    struct cworker *w = &c->workers[worker];
-    if (!c->job || c->job->failed || !w->joined || w->asked != STEP_NONE)
+    struct cworker *w = &c->job->workers[worker];
+    if (!c->job || c->job->failed || !w->peer->joined || w->asked != STEP_NONE)
         return;
     enum step step = next_step(c, w);
     if (step == STEP_LOAD)
@@ -204,13 +204,13 @@ void track_advance(struct kin_coordinator *c, unsigned worker)
 
 void track_advance_all(struct kin_coordinator *c)
 {
-    for (unsigned i = 0; i < c->args->workers && !c->job->failed; i++)
+    for (unsigned i = 0; i < job_workers(c) && !c->job->failed; i++)
         track_advance(c, i);
 }
 
 void track_tick(struct kin_coordinator *c, unsigned worker)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     uint64_t now = c->env->ops->now_us(c->env);
     if (w->asked != STEP_NONE) {
         if (now - w->asked_us >= RETRY_US)
@@ -226,7 +226,7 @@ void track_tick(struct kin_coordinator *c, unsigned worker)
 
 static void on_opened(struct kin_coordinator *c, unsigned worker, const struct kin_message *m)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     if (m->u.job_opened.status != KIN_OK) {
         job_fail(c, (kin_status)m->u.job_opened.status, "worker %u cannot open the job: %.*s",
                  worker + 1, (int)m->u.job_opened.text.n, m->u.job_opened.text.p);
@@ -278,7 +278,7 @@ static kin_status on_pulled(struct kin_coordinator *c, struct cworker *w,
 static void on_step_done(struct kin_coordinator *c, unsigned worker, enum step asked,
                          const struct kin_message *m)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     if (m->u.step_done.status != KIN_OK) {
         job_fail(c, (kin_status)m->u.step_done.status, "worker %u failed at %s: %s%s%.*s",
                  worker + 1, kin_message_name(m->u.step_done.step),
@@ -299,8 +299,8 @@ static void check_barriers(struct kin_coordinator *c)
         plan_make(c);
     if (c->job->failed || c->job->phase != KIN_PHASE_MATCH)
         return;
-    for (unsigned i = 0; i < c->args->workers; i++) {
-        if (needs_match(c, &c->workers[i]))
+    for (unsigned i = 0; i < job_workers(c); i++) {
+        if (needs_match(c, &c->job->workers[i]))
             return;
     }
     group_begin(c);
@@ -309,7 +309,7 @@ static void check_barriers(struct kin_coordinator *c)
 void track_on_answer(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
                      struct kin_frame *f)
 {
-    struct cworker *w = &c->workers[worker];
+    struct cworker *w = &c->job->workers[worker];
     enum step asked = w->asked;
     kin_status status = KIN_OK;
     if (m->type == KIN_MSG_PULLED)

@@ -70,7 +70,7 @@ struct prepare_task {
     struct veto *veto;
 };
 
-static kin_status find_homes(struct veto *v, struct page_view *view, unsigned workers)
+static kin_status find_homes(struct veto *v, struct page_view *view)
 {
     const struct cjob *job = view->job;
     for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
@@ -81,7 +81,7 @@ static kin_status find_homes(struct veto *v, struct page_view *view, unsigned wo
         uint64_t seed = kin_hash64(name, strlen(name), 0);
         for (uint32_t i = 0; i < page->count; i++) {
             struct kin_str id = kin_page_id(page, i);
-            v->home[page->base + i] = (uint8_t)kin_home_worker(seed, id, workers);
+            v->home[page->base + i] = (uint8_t)kin_home_worker(&job->shards, seed, id);
         }
     }
     return KIN_OK;
@@ -157,8 +157,9 @@ static kin_status list_stars(struct veto *v, struct kin_coordinator *c, size_t *
     struct cjob *job = c->job;
     size_t cap = 0;
     *count = 0;
-    for (unsigned w = 0; w < c->args->workers; w++) {
-        struct kin_cursor at = kin_cursor_of(c->workers[w].stars.p, c->workers[w].stars.n);
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        struct kin_cursor at =
+            kin_cursor_of(c->job->workers[w].stars.p, c->job->workers[w].stars.n);
         while (kin_cursor_left(&at)) {
             struct star_at star = {.rule = kin_cursor_u32(&at), .count = kin_cursor_u32(&at)};
             star.members = star.count <= kin_cursor_left(&at) / 4
@@ -218,8 +219,8 @@ static void prepare_run(struct kin_env *env, struct kin_work *work)
     v->home = kin_calloc(c->job->records, 1);
     if (status == KIN_OK && !v->home)
         status = KIN_E_NOMEM;
-    if (status == KIN_OK && c->args->workers > 1)
-        status = find_homes(v, &view, c->args->workers);
+    if (status == KIN_OK && job_workers(c) > 1)
+        status = find_homes(v, &view);
     if (status == KIN_OK)
         status = list_components(v, c->job);
     if (status == KIN_OK)
@@ -372,7 +373,7 @@ static void send_veto(struct kin_coordinator *c, uint32_t number)
     struct veto *v = c->job->veto;
     struct veto_batch *b = &v->batches[number];
     struct kin_cursor features[KIN_WORKERS_MAX];
-    for (unsigned w = 0; w < c->args->workers; w++) {
+    for (unsigned w = 0; w < job_workers(c); w++) {
         const struct kin_frame *f = b->features[w];
         features[w] = kin_cursor_of(f ? f->payload.p : NULL, f ? f->payload.n : 0);
     }
@@ -382,9 +383,8 @@ static void send_veto(struct kin_coordinator *c, uint32_t number)
         put_component(c->job, v, &v->components[i], features, &payload);
     struct kin_message m = {.type = KIN_MSG_VETO};
     m.u.veto.job = c->job->id;
-    m.u.veto.task = number;
-    KIN_ASSERT(c->args->workers > 0);
-    unsigned worker = v->turn++ % c->args->workers;
+    KIN_ASSERT(job_workers(c) > 0);
+    unsigned worker = v->turn++ % job_workers(c);
     if (rpc_start(c, worker, &m, &payload, on_vetoed, c, number) != KIN_OK)
         job_fail(c, KIN_E_NOMEM, "out of memory");
 }
@@ -419,9 +419,9 @@ static void start_batch(struct kin_coordinator *c, uint32_t number)
         }
     }
     b->end = v->next;
-    for (unsigned w = 0; w < c->args->workers; w++)
+    for (unsigned w = 0; w < job_workers(c); w++)
         b->waiting += wanted[w].n > 0 || wanted[w].failed;
-    for (unsigned w = 0; w < c->args->workers; w++) {
+    for (unsigned w = 0; w < job_workers(c); w++) {
         if (wanted[w].n == 0 && !wanted[w].failed)
             continue;
         struct kin_message m = {.type = KIN_MSG_PULL};

@@ -152,7 +152,7 @@ static void put_match_id(const struct kin_coordinator *c, uint32_t source, struc
     const struct kin_workflow *w = c->job->workflow;
     uint8_t *to = kin_buf_extend(out, KIN_MATCH_ID_DIGITS);
     if (to)
-        kin_match_id(c->args->job->match_id_key, kin_str_of(w->name),
+        kin_match_id(c->job->options->match_id_key, kin_str_of(w->name),
                      kin_str_of(w->sources[source].name), id, 0, (char *)to);
 }
 
@@ -330,7 +330,7 @@ static kin_status put_group(struct piece_task *t, struct rows_reader *readers, u
     uint32_t size = job->group_size[group], n = 0;
     struct kin_golden_member *members = kin_arena_calloc(&arena, size, sizeof *members);
     kin_status status = members ? KIN_OK : KIN_E_NOMEM;
-    for (unsigned w = 0; w < c->args->workers && status == KIN_OK; w++) {
+    for (unsigned w = 0; w < job_workers(c) && status == KIN_OK; w++) {
         struct rows_reader *r = &readers[w];
         while (status == KIN_OK && r->left && kin_batch_row_read(r->at).number == group)
             status = n < size ? take_member(r, job->workflow->source_count, &arena, &members[n++])
@@ -359,7 +359,7 @@ static void groups_run(struct kin_env *env, struct kin_work *work)
     struct rows_reader *readers = kin_arena_calloc(&arena, KIN_WORKERS_MAX, sizeof *readers);
     struct kin_norm_scratch *norm = kin_norm_scratch_new();
     kin_status status = readers && norm ? KIN_OK : KIN_E_NOMEM;
-    for (unsigned w = 0; w < c->args->workers && status == KIN_OK; w++)
+    for (unsigned w = 0; w < job_workers(c) && status == KIN_OK; w++)
         status = open_rows(c->job, &arena, t->frames[w], &readers[w]);
     uint32_t first = (uint32_t)t->piece * GROUPS_PER_PIECE;
     for (uint32_t g = first;
@@ -380,7 +380,7 @@ static void on_rows(struct rpc *r, const struct kin_message *m, struct kin_frame
         return;
     }
     t->frames[r->worker] = kin_frame_ref(f);
-    for (unsigned w = 0; w < c->args->workers; w++) {
+    for (unsigned w = 0; w < job_workers(c); w++) {
         if (!t->frames[w])
             return;
     }
@@ -397,7 +397,7 @@ static void make_groups(struct kin_coordinator *c, uint64_t piece)
     m.u.rows.end = (piece + 1) * GROUPS_PER_PIECE;
     if (t)
         t->piece = piece;
-    for (unsigned w = 0; w < c->args->workers && status == KIN_OK; w++)
+    for (unsigned w = 0; w < job_workers(c) && status == KIN_OK; w++)
         status = rpc_start(c, w, &m, NULL, on_rows, t, 0);
     if (status != KIN_OK)
         job_fail(c, status, "out of memory");
@@ -434,13 +434,8 @@ static void publish_finish(struct ctask *task)
         job_fail(c, task->status, "the output cannot be published: %s", task->err.msg);
         return;
     }
-    for (unsigned w = 0; w < c->args->workers; w++) {
-        struct kin_message m = {.type = KIN_MSG_JOB_CLOSE};
-        m.u.job_close.job = c->job->id;
-        coordinator_send(c, w, &m, 0, NULL); /* best effort: a worker without a job loses nothing */
-    }
     job_phase(c, KIN_PHASE_DONE);
-    c->args->on_done(c->args->arg, KIN_OK, "");
+    job_over(c, KIN_OK, "");
 }
 
 static void publish(struct kin_coordinator *c)
@@ -471,7 +466,7 @@ static void groups_begin(struct kin_coordinator *c)
 
 static void pairs_begin(struct kin_coordinator *c)
 {
-    if (!c->args->job->pairs) {
+    if (!c->job->options->pairs) {
         groups_begin(c);
         return;
     }
@@ -481,30 +476,30 @@ static void pairs_begin(struct kin_coordinator *c)
 struct begin_task {
     struct ctask task;
     struct kin_buf golden_header;
-    struct kin_out *out;
 };
 
 static void begin_run(struct kin_env *env, struct kin_work *work)
 {
     struct begin_task *t = (struct begin_task *)work;
-    const struct kin_job_options *o = t->task.c->args->job;
+    struct cjob *job = t->task.job;
+    const struct kin_job_options *o = job->options;
     static const char matches[] = "source,id,match_id,match_rule,confidence,group_size\n";
     static const char errors[] = "source,file,line,id,field,reason,raw\n";
     static const char pairs[] = "source_a,id_a,source_b,id_b,weight,probability,match_rule\n";
     struct kin_err *err = &t->task.err;
-    kin_status status = env->ops->out_begin(env, o->out_dir, &t->out, err);
+    kin_status status = env->ops->out_begin(env, o->out_dir, &job->out, err);
     if (status == KIN_OK)
-        status = env->ops->out_write(t->out, "matches.csv", matches, sizeof matches - 1, err);
+        status = env->ops->out_write(job->out, "matches.csv", matches, sizeof matches - 1, err);
     if (status == KIN_OK)
-        status = env->ops->out_write(t->out, "errors.csv", errors, sizeof errors - 1, err);
+        status = env->ops->out_write(job->out, "errors.csv", errors, sizeof errors - 1, err);
     if (status == KIN_OK && o->pairs)
-        status = env->ops->out_write(t->out, "pairs.csv", pairs, sizeof pairs - 1, err);
+        status = env->ops->out_write(job->out, "pairs.csv", pairs, sizeof pairs - 1, err);
     if (status == KIN_OK)
-        status =
-            env->ops->out_write(t->out, "groups.csv", t->golden_header.p, t->golden_header.n, err);
-    if (status != KIN_OK && t->out) {
-        env->ops->out_abort(t->out);
-        t->out = NULL;
+        status = env->ops->out_write(job->out, "groups.csv", t->golden_header.p, t->golden_header.n,
+                                     err);
+    if (status != KIN_OK && job->out) {
+        env->ops->out_abort(job->out);
+        job->out = NULL;
     }
     t->task.status = status;
 }
@@ -513,23 +508,18 @@ static void begin_release(struct ctask *task)
 {
     struct begin_task *t = (struct begin_task *)task;
     kin_buf_deinit(&t->golden_header);
-    if (t->out) /* nobody took it: the node stops */
-        task->c->env->ops->out_abort(t->out);
 }
 
 static void begin_finish(struct ctask *task)
 {
-    struct begin_task *t = (struct begin_task *)task;
     struct kin_coordinator *c = task->c;
     if (task->status != KIN_OK) {
         job_fail(c, task->status, "the output cannot be begun: %s", task->err.msg);
         return;
     }
     struct cjob *job = c->job;
-    job->out = t->out;
-    t->out = NULL;
     job->pieces =
-        job->chunk_count + group_pieces(job) + (c->args->job->pairs ? pair_pieces(job) : 0);
+        job->chunk_count + group_pieces(job) + (c->job->options->pairs ? pair_pieces(job) : 0);
     pipe_begin(c, c->job->chunk_count, "matches.csv", "errors.csv", make_matches, pairs_begin);
 }
 

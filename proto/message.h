@@ -37,7 +37,7 @@ typedef struct kin_str kin_kind_BYTES;
     ;
 #include "proto/messages.def"
 
-/* One message: the envelope (type, version, cluster, sender, epoch, request), then what `type`
+/* One message: the envelope (type, version, cluster, epoch, request), then what `type`
  * selects of the union: u.hello for KIN_MSG_HELLO. */
 struct kin_message {
 #define KIN_ENVELOPE(id, kind, member, presence) kin_kind_##kind member;

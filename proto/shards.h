@@ -6,35 +6,48 @@
 
 enum { KIN_SHARDS = 256, KIN_WORKERS_MAX = 64 };
 
-/* A shard is a fixed slice of the 56-bit hash space of blocking keys. shards: 1..65,535. */
-static inline uint32_t kin_shard_of_key(uint64_t key, uint32_t shards)
+/* A shard is a fixed slice of the 56-bit hash space of blocking keys. */
+static inline uint32_t kin_shard_of_key(uint64_t key)
 {
     uint64_t top40 = (key & (((uint64_t)1 << 56) - 1)) >> 16;
-    return (uint32_t)((top40 * shards) >> 40);
+    return (uint32_t)((top40 * KIN_SHARDS) >> 40);
 }
 
 /* The home of a record: a slice of the hash space of (source name, id). */
-static inline uint32_t kin_shard_of_identity(uint64_t identity_hash, uint32_t shards)
+static inline uint32_t kin_shard_of_identity(uint64_t identity_hash)
 {
-    return (uint32_t)(((identity_hash >> 16) * shards) >> 48);
+    return (uint32_t)(((identity_hash >> 16) * KIN_SHARDS) >> 48);
 }
 static inline uint64_t kin_identity_hash(struct kin_str source, struct kin_str id)
 {
     return kin_hash64(id.p, id.n, kin_hash64(source.p, source.n, 0));
 }
 
-/* Index of the worker that owns a shard, 0..workers-1. */
-static inline uint32_t kin_shard_owner(uint32_t shard, uint32_t workers)
+/* Who owns which shard: fixed for a run of a job. */
+struct kin_shard_map {
+    uint32_t workers;          /* 1..KIN_WORKERS_MAX */
+    uint8_t owner[KIN_SHARDS]; /* index of the worker, below workers */
+};
+
+/* Deals the shards out in proportion to the capacities, as evenly over the hash space as they
+ * allow; 0 counts as 1. workers: 1..KIN_WORKERS_MAX, or fewer shards than workers would be left
+ * without. */
+void kin_shard_map_deal(struct kin_shard_map *map, const uint32_t *capacity, uint32_t workers);
+/* From bytes that are not trusted; false: they are no such map. */
+bool kin_shard_map_read(struct kin_str owners, uint32_t workers, struct kin_shard_map *out);
+
+/* Index of the worker that owns a key's block. */
+static inline unsigned kin_key_worker(const struct kin_shard_map *map, uint64_t key)
 {
-    return shard % workers;
+    return map->owner[kin_shard_of_key(key)];
 }
 
 /* Index of the worker that is the home of a record. source_seed: the hash of its source's name,
  * seed 0 (see kin_identity_hash), so that a walk over one source's records computes it once. */
-static inline unsigned kin_home_worker(uint64_t source_seed, struct kin_str id, uint32_t workers)
+static inline unsigned kin_home_worker(const struct kin_shard_map *map, uint64_t source_seed,
+                                       struct kin_str id)
 {
-    uint64_t identity = kin_hash64(id.p, id.n, source_seed);
-    return kin_shard_owner(kin_shard_of_identity(identity, KIN_SHARDS), workers);
+    return map->owner[kin_shard_of_identity(kin_hash64(id.p, id.n, source_seed))];
 }
 
 /* What PULL asks for. */

@@ -13,7 +13,6 @@ struct cluster_task {
     struct kin_buf edges;
     struct kin_buf forest;
     struct kin_buf answer; /* MATCHED payload */
-    uint64_t matched;
 };
 
 /* Every record with an edge: (record, smallest record it hangs together with here, best rule). */
@@ -93,7 +92,6 @@ static void cluster_run(struct kin_env *env, struct kin_work *work)
         status = make_forest(job, &t->edges, &t->forest);
     if (status == KIN_OK)
         status = make_answer(job, env, &t->answer);
-    t->matched = t->edges.n / sizeof(struct kin_keyed);
     t->task.status = status;
 }
 
@@ -111,9 +109,6 @@ void worker_cluster_answer(struct worker_job *job)
     struct kin_buf payload = {0};
     kin_buf_put(&payload, job->match_answer.p, job->match_answer.n);
     m.u.matched.job = job->id;
-    m.u.matched.matched = job->matched;
-    m.u.matched.stars = job->star_members;
-    m.u.matched.edges = job->edge_pages;
     worker_send(job->worker, &m, job->match_request, &payload);
 }
 
@@ -177,7 +172,6 @@ static void cluster_finish(struct worker_task *task)
     job->forest = t->forest;
     job->match_answer = t->answer;
     t->forest = t->answer = (struct kin_buf){0};
-    job->matched = t->matched;
     const struct kin_keyed *e = (const struct kin_keyed *)(const void *)t->edges.p;
     size_t n = t->edges.n / sizeof *e, step = (size_t)PAGES_PER_OP * EDGE_PAGE_ENTRIES;
     job->edge_pages = (n + EDGE_PAGE_ENTRIES - 1) / EDGE_PAGE_ENTRIES;

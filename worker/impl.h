@@ -111,7 +111,8 @@ struct worker_job {
     struct worker *worker;
     uint64_t id;
     struct kin_workflow *workflow;
-    uint32_t workers, index, shards;
+    uint32_t index;
+    struct kin_shard_map shards;
     struct worker_task *tasks;
     struct worker_store *stores;
     bool closing;
@@ -161,7 +162,7 @@ struct worker_job {
     struct kin_buf edges;        /* struct kin_keyed: (local a << 32 | local b), rule */
     struct kin_buf stars;        /* as PULL STARS answers */
     struct kin_buf forest;       /* as PULL FOREST answers */
-    uint64_t matched, star_members, edge_pages, stores_left;
+    uint64_t edge_pages, stores_left;
     kin_status match_status;
 
     /* rows */
@@ -180,6 +181,7 @@ struct worker {
     uint64_t cluster, epoch;
     uint64_t lease_us;
     uint64_t lease_until_us;
+    uint64_t lease_asked_us; /* the last LEASE sent; 0: it was a HELLO */
     struct kin_timer tick;
     uint64_t hello_us; /* until the next HELLO */
     struct worker_job *job;
@@ -189,8 +191,8 @@ struct worker {
  * the coordinator asks again. */
 void worker_send(struct worker *w, struct kin_message *m, uint64_t request,
                  struct kin_buf *payload);
-void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t part,
-                       uint64_t request, kin_status status, const char *text);
+void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t request,
+                       kin_status status, const char *text);
 
 /* job.c: opening, closing, loading */
 void worker_job_on_open(struct worker *w, const struct kin_message *m);

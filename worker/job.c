@@ -17,9 +17,9 @@ static void meta_value(const struct worker_job *job, uint8_t out[32])
 {
     kin_put_le64(out, job->id);
     kin_put_le64(out + 8, kin_hash_mix(job->workflow->hash, KIN_NORMALISER_VERSION));
-    kin_put_le32(out + 16, job->workers);
+    kin_put_le32(out + 16, job->shards.workers);
     kin_put_le32(out + 20, job->index);
-    kin_put_le64(out + 24, job->shards);
+    kin_put_le64(out + 24, kin_hash64(job->shards.owner, sizeof job->shards.owner, 0));
 }
 
 kin_status record_table_add(struct record_table *t, struct record_at at)
@@ -313,9 +313,7 @@ static struct worker_job *job_new(struct worker *w, const struct kin_message *m)
         return NULL;
     job->worker = w;
     job->id = m->u.job_open.job;
-    job->workers = m->u.job_open.workers;
     job->index = m->u.job_open.index;
-    job->shards = m->u.job_open.shards;
     return job;
 }
 
@@ -350,13 +348,15 @@ void worker_job_on_open(struct worker *w, const struct kin_message *m)
         w->job = NULL; /* a failed open or load: from what the store holds */
         worker_job_free(job);
     }
-    if (m->u.job_open.workers == 0 || m->u.job_open.workers > KIN_WORKERS_MAX ||
-        m->u.job_open.index >= m->u.job_open.workers || m->u.job_open.shards == 0 ||
-        m->u.job_open.shards > UINT16_MAX) {
+    struct kin_shard_map shards;
+    if (!kin_shard_map_read(m->u.job_open.shard_map, m->u.job_open.workers, &shards) ||
+        m->u.job_open.index >= shards.workers) {
         refuse_open(w, m, KIN_E_PROTO, "impossible layout of shards");
         return;
     }
     job = job_new(w, m);
+    if (job)
+        job->shards = shards;
     struct kin_problems problems = {0};
     char base_dir[4096];
     snprintf(base_dir, sizeof base_dir, "%.*s", (int)m->u.job_open.base_dir.n,
@@ -386,7 +386,6 @@ static void send_batch_ack(struct worker_job *job)
 {
     struct kin_message m = {.type = KIN_MSG_BATCH_ACK};
     m.u.batch_ack.job = job->id;
-    m.u.batch_ack.received = job->stored;
     m.u.batch_ack.durable = job->durable;
     m.u.batch_ack.status = job->load_status;
     worker_send(job->worker, &m, 0, NULL);
@@ -557,5 +556,5 @@ void worker_job_on_close(struct worker *w, const struct kin_message *m)
             worker_job_free(job);
         }
     }
-    worker_reply_step(w, id, KIN_MSG_JOB_CLOSE, 0, m->request, KIN_OK, "");
+    worker_reply_step(w, id, KIN_MSG_JOB_CLOSE, m->request, KIN_OK, "");
 }

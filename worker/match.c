@@ -55,7 +55,7 @@ void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, str
     if (status == KIN_OK && part + 1 == m->u.plan.parts && job->plan_parts == m->u.plan.parts &&
         job->match_state == STEP_IDLE)
         status = plan_install(job); /* again if it is repeated: memory may have run out */
-    worker_reply_step(job->worker, job->id, KIN_MSG_PLAN, part, m->request, status, "");
+    worker_reply_step(job->worker, job->id, KIN_MSG_PLAN, m->request, status, "");
 }
 
 void worker_match_free(struct worker_job *job)
@@ -166,7 +166,6 @@ struct match_task {
     struct kin_buf edges;   /* struct kin_keyed */
     struct kin_buf stars;
     uint64_t *rule_counts; /* [key rules][3]: compared, skipped, matched */
-    uint64_t star_members;
 };
 
 static const uint32_t *block_locals_refined(const struct partition *p, const struct block *b)
@@ -335,7 +334,6 @@ static void put_star(struct match_task *t, const struct star_member *m, size_t n
         uint32_t first = first_star_rule(job, m[i].rec, m[to].rec, rule->match_rule);
         put_edge(t, m[i].local, m[to].local, first | KIN_EDGE_STAR);
     }
-    t->star_members += n;
     if (!job->workflow->never_count)
         return;
     kin_buf_u32(&t->stars, rule->match_rule);
@@ -437,7 +435,7 @@ static void match_release(struct worker_task *task)
 void worker_match_failed(struct worker_job *job, kin_status status)
 {
     job->match_state = STEP_IDLE;
-    worker_reply_step(job->worker, job->id, KIN_MSG_MATCH, 0, job->match_request, status,
+    worker_reply_step(job->worker, job->id, KIN_MSG_MATCH, job->match_request, status,
                       kin_status_text(status));
 }
 
@@ -452,7 +450,6 @@ static void match_finish(struct worker_task *task)
         kin_buf_put(&job->stars, t->stars.p, t->stars.n);
         for (size_t i = 0; i < job->workflow->key_count * KIN_MATCHED_RULE_WORDS; i++)
             job->rule_counts[i] += t->rule_counts[i];
-        job->star_members += t->star_members;
         if (job->edges.failed || job->stars.failed)
             job->match_status = KIN_E_NOMEM;
     }
@@ -477,7 +474,6 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
     job->match_status = KIN_OK;
     kin_buf_clear(&job->edges);
     kin_buf_clear(&job->stars);
-    job->star_members = 0;
     kin_free(job->rule_counts);
     job->rule_counts =
         kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));

@@ -7,7 +7,7 @@
  * has done here: vetoes inside components, and the raw rows of its groups. Each answer depends only
  * on the request, so that a repeated request is merely answered again. */
 
-enum { PULL_BYTES_MAX = 4 * 1024 * 1024, PULL_BYTES_DEFAULT = 1024 * 1024 };
+enum { PULL_BYTES = 1024 * 1024 };
 
 /* ---- pulls ---- */
 
@@ -15,7 +15,6 @@ struct pull_task {
     struct worker_task task;
     uint32_t what;
     uint64_t offset, next;
-    uint32_t max_bytes;
     bool last;
     struct kin_frame *frame; /* the request, for its payload */
     struct kin_buf out;
@@ -35,9 +34,9 @@ static void send_pulled(struct worker_job *job, uint64_t request, uint32_t what,
 
 /* A slice of bytes held in memory; unit: what offset counts. */
 static void pull_memory(struct worker_job *job, const struct kin_message *m,
-                        const struct kin_buf *from, size_t unit, uint32_t max_bytes)
+                        const struct kin_buf *from, size_t unit)
 {
-    size_t total = from->n / unit, room = max_bytes / unit;
+    size_t total = from->n / unit, room = PULL_BYTES / unit;
     size_t first = m->u.pull.offset < total ? (size_t)m->u.pull.offset : total;
     size_t count = total - first < room ? total - first : room;
     struct kin_buf payload = {0};
@@ -52,7 +51,7 @@ static kin_status pull_edges(struct pull_task *t, struct store_view *view, struc
     uint8_t key[8];
     struct kin_str value;
     const struct worker_job *job = t->task.job;
-    for (t->next = t->offset; t->next < job->edge_pages && t->out.n < t->max_bytes; t->next++) {
+    for (t->next = t->offset; t->next < job->edge_pages && t->out.n < PULL_BYTES; t->next++) {
         kin_put_be64(key, t->next);
         kin_status status = env->ops->snap_get(view->snap, DB_EDGES,
                                                (struct kin_str){(const char *)key, 8}, &value);
@@ -110,8 +109,8 @@ static void pull_finish(struct worker_task *task)
     struct pull_task *t = (struct pull_task *)task;
     struct worker_job *job = task->job;
     if (task->status != KIN_OK)
-        worker_reply_step(job->worker, job->id, KIN_MSG_PULL, t->offset, task->request,
-                          task->status, kin_status_text(task->status));
+        worker_reply_step(job->worker, job->id, KIN_MSG_PULL, task->request, task->status,
+                          kin_status_text(task->status));
     else
         send_pulled(job, task->request, t->what, t->offset, t->next, t->last, &t->out);
 }
@@ -125,16 +124,14 @@ static void pull_release(struct worker_task *task)
 
 void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
 {
-    uint32_t max_bytes = m->u.pull.max_bytes ? m->u.pull.max_bytes : PULL_BYTES_DEFAULT;
-    max_bytes = max_bytes < PULL_BYTES_MAX ? max_bytes : PULL_BYTES_MAX;
     uint32_t what = m->u.pull.what;
     bool matched = job->match_state == STEP_DONE;
     if (what == KIN_PULL_FOREST && matched) {
-        pull_memory(job, m, &job->forest, KIN_FOREST_BYTES, max_bytes);
+        pull_memory(job, m, &job->forest, KIN_FOREST_BYTES);
         return;
     }
     if (what == KIN_PULL_STARS && matched) {
-        pull_memory(job, m, &job->stars, 1, max_bytes);
+        pull_memory(job, m, &job->stars, 1);
         return;
     }
     if (!(what == KIN_PULL_EDGES && matched) && what != KIN_PULL_FEATURES)
@@ -147,7 +144,6 @@ void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, str
     t->task.request = m->request;
     t->what = what;
     t->offset = m->u.pull.offset;
-    t->max_bytes = max_bytes;
     t->frame = kin_frame_ref(f);
     worker_task_start(&t->task);
 }
@@ -182,8 +178,7 @@ static void label_run(struct kin_env *env, struct kin_work *work)
 
 static void reply_labels(struct worker_job *job, kin_status status)
 {
-    worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, job->label_parts - 1,
-                      job->label_request, status, "");
+    worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, job->label_request, status, "");
 }
 
 static void label_finish(struct worker_task *task)
@@ -218,7 +213,7 @@ void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, s
     if (status == KIN_OK && last && job->labels.n != 4 * (size_t)job->rows.count)
         status = KIN_E_PROTO;
     if (status != KIN_OK || !last) {
-        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, part, m->request, status,
+        worker_reply_step(job->worker, job->id, KIN_MSG_LABELS, m->request, status,
                           status == KIN_E_PROTO ? "labels do not fit the rows" : "");
         return;
     }
@@ -353,14 +348,12 @@ static void rows_finish(struct worker_task *task)
     struct rows_task *t = (struct rows_task *)task;
     struct worker_job *job = task->job;
     if (task->status != KIN_OK) {
-        worker_reply_step(job->worker, job->id, KIN_MSG_ROWS, t->first, task->request, task->status,
+        worker_reply_step(job->worker, job->id, KIN_MSG_ROWS, task->request, task->status,
                           kin_status_text(task->status));
         return;
     }
     struct kin_message m = {.type = KIN_MSG_ROWS_GOT};
     m.u.rows_got.job = job->id;
-    m.u.rows_got.first = t->first;
-    m.u.rows_got.end = t->end;
     worker_send(job->worker, &m, task->request, &t->out);
 }
 

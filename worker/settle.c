@@ -53,7 +53,7 @@ void worker_job_on_dead(struct worker_job *job, const struct kin_message *m, str
         return; /* the part before it comes again */
     if (part == job->dead_parts)
         status = worker_take_part(&job->dead, &job->dead_parts, f);
-    worker_reply_step(job->worker, job->id, KIN_MSG_DEAD, part, m->request, status, "");
+    worker_reply_step(job->worker, job->id, KIN_MSG_DEAD, m->request, status, "");
 }
 
 /* ---- round one: scatter ---- */
@@ -83,8 +83,7 @@ static kin_status scatter(struct scatter_task *t, struct store_view *view, bool 
         const uint8_t *keys = kin_features_keys(rec, &count);
         for (unsigned k = 0; k < count; k++) {
             uint64_t key = kin_le64(keys + 8 * (size_t)k);
-            if (job->workers > 1 &&
-                kin_shard_owner(kin_shard_of_key(key, job->shards), job->workers) != job->index)
+            if (job->shards.workers > 1 && kin_key_worker(&job->shards, key) != job->index)
                 continue;
             unsigned p = partition_of(key);
             if (fill)
@@ -267,7 +266,6 @@ static size_t largest_blocks(const struct worker_job *job, struct block *out)
 struct answer_task {
     struct worker_task task;
     struct kin_buf payload;
-    uint64_t postings, blocks, largest;
 };
 
 static void answer_run(struct kin_env *env, struct kin_work *work)
@@ -294,9 +292,6 @@ static void answer_run(struct kin_env *env, struct kin_work *work)
                 sum = w % KIN_SETTLED_RULE_WORDS == 3 ? (x > sum ? x : sum) : sum + x;
             }
             kin_buf_u64(&t->payload, sum);
-            t->blocks += w % KIN_SETTLED_RULE_WORDS == 0 ? sum : 0;
-            t->postings += w % KIN_SETTLED_RULE_WORDS == 1 ? sum : 0;
-            t->largest = w % KIN_SETTLED_RULE_WORDS == 3 && sum > t->largest ? sum : t->largest;
         }
         for (unsigned i = 0; i < PARTITIONS; i++)
             kin_buf_put(&t->payload, job->partitions[i].oversized.p,
@@ -314,7 +309,7 @@ static void answer_run(struct kin_env *env, struct kin_work *work)
 
 static void reply_failed(struct worker_job *job, kin_status status)
 {
-    worker_reply_step(job->worker, job->id, KIN_MSG_SETTLE, 0, job->settle_request, status,
+    worker_reply_step(job->worker, job->id, KIN_MSG_SETTLE, job->settle_request, status,
                       kin_status_text(status));
 }
 
@@ -339,11 +334,6 @@ static void answer_finish(struct worker_task *task)
     }
     struct kin_message m = {.type = KIN_MSG_SETTLED};
     m.u.settled.job = job->id;
-    m.u.settled.records = job->records.count;
-    m.u.settled.homes = job->rows.count;
-    m.u.settled.postings = t->postings;
-    m.u.settled.blocks = t->blocks;
-    m.u.settled.largest = t->largest;
     worker_send(job->worker, &m, job->settle_request, &t->payload);
 }
 

@@ -13,7 +13,7 @@
 
 struct veto_task {
     struct worker_task task;
-    uint64_t number, forbidden, refused;
+    uint64_t forbidden, refused;
     struct kin_frame *frame;
     struct kin_buf out;
 };
@@ -145,13 +145,12 @@ static void veto_finish(struct worker_task *task)
     struct veto_task *t = (struct veto_task *)task;
     struct worker_job *job = task->job;
     if (task->status != KIN_OK) {
-        worker_reply_step(job->worker, job->id, KIN_MSG_VETO, t->number, task->request,
-                          task->status, kin_status_text(task->status));
+        worker_reply_step(job->worker, job->id, KIN_MSG_VETO, task->request, task->status,
+                          kin_status_text(task->status));
         return;
     }
     struct kin_message m = {.type = KIN_MSG_VETOED};
     m.u.vetoed.job = job->id;
-    m.u.vetoed.task = t->number;
     m.u.vetoed.forbidden = t->forbidden;
     m.u.vetoed.refused = t->refused;
     worker_send(job->worker, &m, task->request, &t->out);
@@ -172,7 +171,6 @@ void worker_job_on_veto(struct worker_job *job, const struct kin_message *m, str
     if (!t)
         return;
     t->task.request = m->request;
-    t->number = m->u.veto.task;
     t->frame = kin_frame_ref(f);
     worker_task_start(&t->task);
 }

@@ -11,7 +11,6 @@ void worker_send(struct worker *w, struct kin_message *m, uint64_t request, stru
 {
     m->version = KIN_PROTO_VERSION_MAX;
     m->cluster = w->cluster;
-    m->sender = w->env->self;
     m->epoch = w->epoch;
     m->request = request;
     struct kin_frame *f = NULL;
@@ -28,13 +27,12 @@ void worker_send(struct worker *w, struct kin_message *m, uint64_t request, stru
     w->env->ops->send(w->env, KIN_COORDINATOR, f);
 }
 
-void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t part,
-                       uint64_t request, kin_status status, const char *text)
+void worker_reply_step(struct worker *w, uint64_t job, uint32_t step, uint64_t request,
+                       kin_status status, const char *text)
 {
     struct kin_message m = {.type = KIN_MSG_STEP_DONE};
     m.u.step_done.job = job;
     m.u.step_done.step = step;
-    m.u.step_done.part = part;
     m.u.step_done.status = status;
     m.u.step_done.text = kin_str_of(text);
     worker_send(w, &m, request, NULL);
@@ -56,7 +54,6 @@ static void tick(struct kin_timer *t)
     }
     struct kin_message m = {.type = w->joined ? KIN_MSG_LEASE : KIN_MSG_HELLO};
     if (w->joined) {
-        m.u.lease.job = w->job ? w->job->id : 0;
         m.u.lease.total = w->job ? w->job->item_count : 0;
         size_t next = w->job ? atomic_load_explicit(&w->job->item_next, memory_order_relaxed) : 0;
         m.u.lease.done = next < m.u.lease.total ? next : m.u.lease.total;
@@ -69,6 +66,7 @@ static void tick(struct kin_timer *t)
     }
     /* The answer echoes the request number: a lease counts from when it was asked for. That of a
      * HELLO is mixed with the incarnation, so that an answer to an earlier life is known. */
+    w->lease_asked_us = w->joined ? now : 0;
     worker_send(w, &m, w->joined ? now : now ^ w->incarnation, NULL);
     w->hello_us = w->joined                             ? HELLO_FIRST_US
                   : 2 * w->hello_us < HELLO_INTERVAL_US ? 2 * w->hello_us
@@ -94,8 +92,8 @@ static void *worker_boot(struct kin_env *env, void *arg)
 static void on_welcome(struct worker *w, const struct kin_message *m)
 {
     uint64_t asked_us = m->request ^ w->incarnation;
-    if (m->epoch <= w->epoch || m->u.welcome.lease_ms == 0 ||
-        asked_us > w->env->ops->now_us(w->env))
+    bool newer = m->cluster == w->cluster ? m->epoch > w->epoch : !w->joined;
+    if (!newer || m->u.welcome.lease_ms == 0 || asked_us > w->env->ops->now_us(w->env))
         return; /* late, repeated, or for an earlier life of this node */
     w->joined = true;
     w->cluster = m->cluster;
@@ -104,6 +102,23 @@ static void on_welcome(struct worker *w, const struct kin_message *m)
     w->lease_until_us = asked_us + w->lease_us;
     w->env->ops->timer_arm(w->env, &w->tick, renewal_us(w));
     kin_env_log(w->env, 'I', "joined", "epoch=%llu", (unsigned long long)w->epoch);
+}
+
+/* No member, or no longer: a coordinator that was started anew says so to a LEASE, so that nobody
+ * waits for the lease to run out. */
+static void on_refused(struct worker *w, const struct kin_message *m)
+{
+    if (m->u.refused.status != KIN_E_STALE) {
+        kin_env_log(w->env, 'E', "refused", "status=%u text=\"%.*s\"", m->u.refused.status,
+                    (int)m->u.refused.text.n, m->u.refused.text.p);
+        return;
+    }
+    if (!w->joined || m->request != w->lease_asked_us)
+        return;
+    w->joined = false;
+    w->hello_us = HELLO_FIRST_US;
+    w->env->ops->timer_arm(w->env, &w->tick, 0);
+    kin_env_log(w->env, 'I', "lease_refused", "epoch=%llu", (unsigned long long)w->epoch);
 }
 
 static uint64_t job_of(const struct kin_message *m)
@@ -188,8 +203,7 @@ static void worker_on_frame(void *node, kin_node_id from, struct kin_frame *f)
         return;
     }
     if (m.type == KIN_MSG_REFUSED) {
-        kin_env_log(w->env, 'E', "refused", "status=%u text=\"%.*s\"", m.u.refused.status,
-                    (int)m.u.refused.text.n, m.u.refused.text.p);
+        on_refused(w, &m);
         return;
     }
     uint64_t now = w->env->ops->now_us(w->env);

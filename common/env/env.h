@@ -149,6 +149,8 @@ struct kin_env_ops {
                             struct kin_err *err);
     kin_status (*out_publish)(struct kin_out *, struct kin_err *err);
     void (*out_abort)(struct kin_out *);
+    /* Removes a directory that was published, with all in it; none there is fine. */
+    kin_status (*out_remove)(struct kin_env *, const char *dir, struct kin_err *err);
 
     /* [loop] One structured log line: level 'D' 'I' 'W' 'E', a stable event id, text of key=value.
      */

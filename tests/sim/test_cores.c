@@ -100,7 +100,6 @@ static void send(struct kin_sim *sim, kin_node_id from, kin_node_id to, struct k
                  struct kin_str payload)
 {
     m.version = KIN_PROTO_VERSION_MAX;
-    m.sender = from;
     struct letter l = {kin_sim_env(sim, from), to, m, payload};
     kin_sim_call(sim, from, post, &l);
 }
@@ -108,6 +107,8 @@ static void send(struct kin_sim *sim, kin_node_id from, kin_node_id to, struct k
 /* ---- a worker; the test is its coordinator ---- */
 
 enum { JOB = 77, EPOCH = 5, CLUSTER = 9 };
+static const char owners[KIN_SHARDS] = {0};
+static const struct kin_str ONE_WORKER = {owners, sizeof owners};
 static const struct kin_str NOTHING = {NULL, 0};
 
 struct bench {
@@ -146,7 +147,6 @@ static void welcome(struct bench *b, uint64_t request)
 {
     struct kin_message m = {.type = KIN_MSG_WELCOME};
     m.u.welcome.version = 1;
-    m.u.welcome.node = 1;
     m.u.welcome.lease_ms = 60 * 1000;
     tell(b, m, request, NOTHING);
 }
@@ -157,7 +157,7 @@ static struct kin_message job_open(void)
     m.u.job_open.job = JOB;
     m.u.job_open.workflow = KIN_STR(workflow_text);
     m.u.job_open.workers = 1;
-    m.u.job_open.shards = KIN_SHARDS;
+    m.u.job_open.shard_map = ONE_WORKER;
     return m;
 }
 
@@ -231,7 +231,6 @@ static void test_part_that_memory_ran_out_for_is_taken_when_it_comes_again(void 
     m.epoch = EPOCH;
     m.cluster = CLUSTER;
     m.u.dead.job = JOB;
-    m.u.dead.parts = 1;
     struct bench *b = bench_new(1, (struct kin_sim_options){0});
     open_job(b);
     for (size_t n = 0; n < 4; n++) {

@@ -176,6 +176,7 @@ static const struct kin_env_ops env_ops = {
     .out_write = kin_world_out_write,
     .out_publish = kin_world_out_publish,
     .out_abort = kin_world_out_abort,
+    .out_remove = kin_world_out_remove,
     .log = env_log,
 };
 

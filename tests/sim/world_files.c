@@ -288,6 +288,23 @@ static struct kin_world_published *published_at(struct kin_sim *sim, const char 
     return p;
 }
 
+/* What is published can be read as sources are. */
+static void show(struct kin_sim *sim, const struct out_dir *dir, bool shown)
+{
+    for (size_t i = 0; i < dir->count; i++) {
+        size_t n = strlen(dir->path), m = strlen(dir->files[i].name);
+        char *path = kin_world_alloc(n + m + 2);
+        memcpy(path, dir->path, n);
+        path[n] = '/';
+        memcpy(path + n + 1, dir->files[i].name, m + 1);
+        if (shown)
+            kin_sim_file_put(sim, path, dir->files[i].p, dir->files[i].n);
+        else
+            kin_sim_file_remove(sim, path);
+        free(path);
+    }
+}
+
 static uint64_t dir_hash(const struct out_dir *dir)
 {
     uint64_t h = kin_hash64(dir->path, strlen(dir->path), 0);
@@ -313,6 +330,7 @@ kin_status kin_world_out_publish(struct kin_out *out, struct kin_err *err)
     forget(out);
     struct kin_world_published *p = published_at(sim, dir->path);
     if (p) {
+        show(sim, p->dir, false);
         dir_free(p->dir);
     } else {
         p = kin_world_alloc(sizeof *p);
@@ -320,6 +338,7 @@ kin_status kin_world_out_publish(struct kin_out *out, struct kin_err *err)
         sim->published = p;
     }
     p->dir = dir;
+    show(sim, dir, true);
     sim->stats.published++;
     kin_world_note(sim, WORLD_PUBLISHED, node->env.self, KIN_WORLD_NOBODY, dir_hash(dir));
     return KIN_OK;
@@ -333,6 +352,25 @@ void kin_world_out_abort(struct kin_out *out)
     struct out_dir *dir = out->dir;
     forget(out);
     dir_free(dir);
+}
+
+kin_status kin_world_out_remove(struct kin_env *env, const char *dir, struct kin_err *err)
+{
+    struct kin_world_node *node = kin_world_node_of(env);
+    struct kin_sim *sim = node->sim;
+    kin_world_assert_task(node);
+    if (kin_world_chance(&node->files, sim->options.out_fail))
+        return kin_err_set(err, KIN_E_IO, "cannot remove '%s'", dir);
+    struct kin_world_published *p = published_at(sim, dir), **at = &sim->published;
+    if (!p)
+        return KIN_OK;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    show(sim, p->dir, false);
+    dir_free(p->dir);
+    free(p);
+    return KIN_OK;
 }
 
 bool kin_sim_out_get(struct kin_sim *sim, const char *dir, const char *file, struct kin_str *bytes)

@@ -232,6 +232,7 @@ kin_status kin_world_out_write(struct kin_out *out, const char *file, const void
                                struct kin_err *err);
 kin_status kin_world_out_publish(struct kin_out *out, struct kin_err *err);
 void kin_world_out_abort(struct kin_out *out);
+kin_status kin_world_out_remove(struct kin_env *env, const char *dir, struct kin_err *err);
 
 /* ---- memory: not kin_alloc, see world.h; aborts when out of it ---- */
 

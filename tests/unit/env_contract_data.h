@@ -594,6 +594,20 @@ static void replaced(struct play *p) /* as a whole: no file of the old one stays
     CHECK(&p->scene, file_is(p, "result/g.csv", NULL));
 }
 
+static void remove_check(struct kin_env *env, struct play *p)
+{
+    char path[512];
+    struct kin_err err = {0};
+    CHECK(&p->scene, env->ops->out_remove(env, in_root(p, "result", path), &err) == KIN_OK);
+    CHECK(&p->scene, env->ops->out_remove(env, in_root(p, "result", path), &err) == KIN_OK);
+    CHECK(&p->scene, env->ops->out_remove(env, in_root(p, "never", path), &err) == KIN_OK);
+}
+
+static void removed_check(struct play *p)
+{
+    CHECK(&p->scene, file_is(p, "result/m.csv", NULL));
+}
+
 static void refused_check(struct kin_env *env, struct play *p)
 {
     char path[512];
@@ -607,10 +621,10 @@ static void refused_check(struct kin_env *env, struct play *p)
 static void outputs_appear_whole_or_not_at_all(void **state)
 {
     static const struct act acts[] = {
-        {NULL, out_write_check},    {not_yet, publish_check},  {now_there, abort_check},
-        {still_old, replace_check}, {replaced, refused_check},
+        {NULL, out_write_check},    {not_yet, publish_check}, {now_there, abort_check},
+        {still_old, replace_check}, {replaced, remove_check}, {removed_check, refused_check},
     };
-    play_run(state, acts, 5, out_prepare);
+    play_run(state, acts, 6, out_prepare);
 }
 
 #endif

@@ -117,13 +117,11 @@ static void hello_is_the_bytes_written_by_hand(void **state)
     struct kin_message m = {
         .type = KIN_MSG_HELLO,
         .cluster = 0x0102030405060708,
-        .sender = 3,
         .u.hello = {1, 1, KIN_STR("w3"), 300, 0},
     };
-    static const char want[] =
-        "\x92"
-        "\x84\x01\x01\x02\x01\x03\xcf\x01\x02\x03\x04\x05\x06\x07\x08\x04\x03"
-        "\x84\x01\x01\x02\x01\x03\xa2w3\x04\xcd\x01\x2c";
+    static const char want[] = "\x92"
+                               "\x83\x01\x01\x02\x01\x03\xcf\x01\x02\x03\x04\x05\x06\x07\x08"
+                               "\x84\x01\x01\x02\x01\x03\xa2w3\x04\xcd\x01\x2c";
     struct kin_frame *f = encoded(&m);
     assert_int_equal(f->type, KIN_MSG_HELLO);
     assert_int_equal(f->payload.n, 0);
@@ -598,14 +596,13 @@ static void printing_escapes_cuts_and_hides(void **state)
     struct kin_message m = {
         .type = KIN_MSG_JOB_OPEN,
         .version = 1,
-        .sender = 2,
         .u.job_open = {.job = 7, .workflow = KIN_STR("secret"), .base_dir = {text, sizeof text}}};
     struct kin_buf line = {0};
     kin_message_print(&m, &line);
     kin_buf_putc(&line, '\0');
     char want[400];
     snprintf(want, sizeof want,
-             "JOB_OPEN type=10 version=1 sender=2 job=7 workflow=<6 bytes> "
+             "JOB_OPEN type=10 version=1 job=7 workflow=<6 bytes> "
              "base_dir=\"a\\x22\\x0a\\x5c\\xc3%.*s\"+72",
              123, text + 5);
     assert_string_equal((const char *)line.p, want);

@@ -350,6 +350,7 @@ static struct kin_env_ops node_ops_for(const struct kin_store *store)
         .out_write = kin_live_out_write,
         .out_publish = kin_live_out_publish,
         .out_abort = kin_live_out_abort,
+        .out_remove = kin_live_out_remove,
         .log = env_log,
     };
 }

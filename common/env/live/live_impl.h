@@ -204,5 +204,6 @@ kin_status kin_live_out_write(struct kin_out *out, const char *file, const void 
                               struct kin_err *err);
 kin_status kin_live_out_publish(struct kin_out *out, struct kin_err *err);
 void kin_live_out_abort(struct kin_out *out);
+kin_status kin_live_out_remove(struct kin_env *env, const char *dir, struct kin_err *err);
 
 #endif

@@ -334,3 +334,20 @@ void kin_live_out_abort(struct kin_out *out)
     kin_live_unhold(&out->held);
     out_discard(out);
 }
+
+kin_status kin_live_out_remove(struct kin_env *env, const char *dir, struct kin_err *err)
+{
+    (void)env;
+    struct kin_out *out = kin_calloc(1, sizeof *out);
+    if (!out)
+        return kin_err_set(err, KIN_E_NOMEM, "no memory for '%s'", dir);
+    out->parent_fd = out->fd = -1;
+    kin_status st = open_parent(out, dir, err);
+    if (!st && target_state(out, &st, err) == 1) {
+        int sys = remove_tree(out->parent_fd, out->name, 0);
+        if (sys && sys != ENOENT)
+            st = kin_live_fail(err, sys, "cannot remove", dir);
+    }
+    out_free(out);
+    return st;
+}
