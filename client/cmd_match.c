@@ -1,6 +1,9 @@
+#include "client/cmd_remote.h"
 #include "client/commands.h"
 #include "client/display.h"
 #include "client/job_options.h"
+#include "client/report_read.h"
+#include "client/terminal.h"
 #include "common/cli/output_dir.h"
 #include "common/cli/state_dir.h"
 
@@ -14,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/* `kindred match` and `kindred plan`: the embedded cluster, and what is shown of it. */
+/* `kindred match` and `kindred plan`: the embedded cluster, and what is shown of it. A match on
+ * another cluster is cmd_remote.c's. */
 
 enum { PATH_BYTES = KIN_OUTPUT_DIR_MAX + 200 };
 
@@ -60,6 +64,25 @@ static uint64_t peak_bytes(void)
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
 
+/* From report.json's text, as where it comes from another cluster. */
+static void summarise(struct session *s, const struct kin_report *report)
+{
+    struct kin_buf json = {0};
+    struct kin_report_read read;
+    struct kin_err err = {0};
+    kin_status status = kin_report_json(report, s->o.workflow, &json);
+    if (status == KIN_OK)
+        status = kin_report_read((struct kin_str){(const char *)json.p, json.n}, &read, &err);
+    if (status == KIN_OK) {
+        kin_display_summary(&read, (double)report->total_us / 1e6, s->o.out_dir, peak_bytes(),
+                            &s->summary);
+        kin_report_read_deinit(&read);
+    } else {
+        kin_terminal_say("the summary cannot be made: %s", kin_status_text(status));
+    }
+    kin_buf_deinit(&json);
+}
+
 static void on_report(void *arg, const struct kin_report *report)
 {
     struct session *s = arg;
@@ -67,7 +90,7 @@ static void on_report(void *arg, const struct kin_report *report)
     if (s->plan)
         kin_display_plan(report, s->o.workflow, thread_count(&s->o), &s->summary);
     else if (!s->o.quiet)
-        kin_display_summary(report, s->o.workflow, s->o.out_dir, peak_bytes(), &s->summary);
+        summarise(s, report);
 }
 
 static int run(struct session *s, const char *state_dir)
@@ -110,24 +133,40 @@ static int run(struct session *s, const char *state_dir)
     return s->o.strict && s->rejected ? KIN_EXIT_REJECTED : KIN_EXIT_OK;
 }
 
+/* Bytes of the path without the slashes at its end. */
+static size_t path_bytes(const char *dir)
+{
+    size_t n = strlen(dir);
+    while (n > 1 && dir[n - 1] == '/')
+        n--;
+    return n;
+}
+
+int kin_match_check_output(const char *out_dir)
+{
+    size_t n = path_bytes(out_dir);
+    if (n > KIN_OUTPUT_DIR_MAX) {
+        fputs("kindred: the path of the output is too long\n", stderr);
+        return KIN_EXIT_USAGE;
+    }
+    return kin_output_dir_check("kindred", out_dir, n);
+}
+
 static int match(struct session *s)
 {
     char state[PATH_BYTES];
     const char *out = s->o.out_dir, *given = s->o.state_dir;
-    size_t n = strlen(out);
-    while (n > 1 && out[n - 1] == '/')
-        n--;
-    if (n > KIN_OUTPUT_DIR_MAX) {
-        fputs("kindred match: the path of the output is too long\n", stderr);
-        return KIN_EXIT_USAGE;
-    }
-    if (given && strncmp(given, out, n) == 0 && (given[n] == '/' || !given[n])) {
+    size_t n = path_bytes(out);
+    if (n <= KIN_OUTPUT_DIR_MAX && given && strncmp(given, out, n) == 0 &&
+        (given[n] == '/' || !given[n])) {
         fprintf(stderr, "kindred: %s: the state cannot be inside the output\n", given);
         return KIN_EXIT_USAGE;
     }
+    int code = kin_match_check_output(out);
+    if (code >= 0)
+        return code;
     snprintf(state, sizeof state, "%.*s.state", (int)n, out);
-    int code = kin_output_dir_check("kindred", out, n);
-    return code >= 0 ? code : run(s, given ? given : state);
+    return run(s, given ? given : state);
 }
 
 int kin_command_match(int argc, char **argv)
@@ -143,7 +182,7 @@ int kin_command_match(int argc, char **argv)
         code = KIN_EXIT_OK;
     }
     if (code < 0)
-        code = match(&s);
+        code = s.o.cluster.address ? kin_remote_match(&s.o) : match(&s);
     kin_buf_deinit(&s.summary);
     kin_cli_job_deinit(&s.o);
     return code;

@@ -6,5 +6,9 @@
 int kin_command_match(int argc, char **argv);
 int kin_command_plan(int argc, char **argv);
 int kin_command_evaluate(int argc, char **argv);
+int kin_command_jobs(int argc, char **argv);
+int kin_command_attach(int argc, char **argv);
+int kin_command_cancel(int argc, char **argv);
+int kin_command_status(int argc, char **argv);
 
 #endif

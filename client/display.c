@@ -1,5 +1,7 @@
 #include "client/display.h"
 
+#include "client/terminal.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -39,16 +41,31 @@ static const char *phase_text(enum kin_phase phase)
     return texts[phase];
 }
 
+/* Returns the seconds since the part of the work that is shown has begun. */
+static double part_seconds(struct kin_display *d, unsigned part, uint64_t done, uint64_t now_us)
+{
+    if (part != d->part || !d->part_start_us || done < d->part_start_done) {
+        d->part = part;
+        d->part_start_us = now_us;
+        d->part_start_done = done;
+    }
+    return (double)(now_us - d->part_start_us) / 1e6;
+}
+
+static void show(struct kin_display *d, const char *line, int n)
+{
+    int blank = (int)d->width > n ? (int)d->width - n : 0;
+    fprintf(stderr, "\r%s%*s", line, blank, "");
+    fflush(stderr);
+    d->width = (size_t)n;
+}
+
 void kin_display_progress(struct kin_display *d, const struct kin_progress *p, uint64_t now_us)
 {
     char line[200], number[32];
     if (!d->active)
         return;
-    if (p->phase != d->phase) {
-        d->phase = p->phase;
-        d->phase_start_us = now_us;
-    }
-    double seconds = (double)(now_us - d->phase_start_us) / 1e6;
+    double seconds = part_seconds(d, p->phase, 0, now_us);
     int n = snprintf(line, sizeof line, "%-22s %s records", phase_text(p->phase),
                      kin_display_number(p->records, number));
     if (p->total && n > 0) {
@@ -62,10 +79,71 @@ void kin_display_progress(struct kin_display *d, const struct kin_progress *p, u
             n += snprintf(line + n, sizeof line - (size_t)n, "  %.0f s left",
                           seconds / part - seconds);
     }
-    int blank = (int)d->width > n ? (int)d->width - n : 0;
-    fprintf(stderr, "\r%s%*s", line, blank, "");
-    fflush(stderr);
-    d->width = (size_t)n;
+    show(d, line, n);
+}
+
+static int bytes_line(struct kin_display *d, const struct kin_remote_progress *p, double seconds,
+                      char *line, size_t room)
+{
+    const double mib = 1 << 20;
+    double speed = (double)(p->done - d->part_start_done) / (seconds > 0 ? seconds : 1);
+    int n = snprintf(line, room, "%-22s %.1f", p->total ? "sending sources" : "fetching",
+                     (double)p->done / mib);
+    if (p->total)
+        n += snprintf(line + n, room - (size_t)n, " of %.1f MiB  %3.0f %%", (double)p->total / mib,
+                      100 * (double)p->done / (double)p->total);
+    else
+        n += snprintf(line + n, room - (size_t)n, " MiB");
+    if (seconds > 0.3)
+        n += snprintf(line + n, room - (size_t)n, "  %.1f MiB/s", speed / mib);
+    if (p->total && seconds > 0.5 && speed > 0)
+        n += snprintf(line + n, room - (size_t)n, "  %.0f s left",
+                      (double)(p->total - p->done) / speed);
+    return n;
+}
+
+/* Without those that show numbers of their own. */
+static const char *step_text(enum kin_remote_step step)
+{
+    static const char *const texts[KIN_REMOTE_END + 1] = {"looking at the sources",
+                                                          "submitting",
+                                                          "sending sources",
+                                                          "waiting",
+                                                          "running",
+                                                          "fetching",
+                                                          "publishing",
+                                                          "done",
+                                                          "done"};
+    return texts[step];
+}
+
+void kin_display_remote(struct kin_display *d, const struct kin_remote_progress *p, uint64_t now_us)
+{
+    char line[200];
+    if (!d->active)
+        return;
+    bool waits =
+        p->step == KIN_REMOTE_WAIT || (p->step == KIN_REMOTE_RUN && p->job.phase == KIN_PHASE_JOIN);
+    if (p->step == KIN_REMOTE_RUN && !waits && !p->silent_ms) {
+        kin_display_progress(d, &p->job, now_us);
+        return;
+    }
+    double seconds = part_seconds(d, KIN_PHASE_COUNT + (unsigned)p->step, p->done, now_us);
+    int n;
+    if (p->silent_ms)
+        n = snprintf(line, sizeof line, "%-22s for %.0f s", "coordinator silent",
+                     (double)p->silent_ms / 1000);
+    else if (p->step == KIN_REMOTE_SEND || p->step == KIN_REMOTE_FETCH)
+        n = bytes_line(d, p, seconds, line, sizeof line);
+    else if (waits && p->ahead)
+        n = snprintf(line, sizeof line, "waiting: %u job%s ahead", p->ahead,
+                     p->ahead == 1 ? "" : "s");
+    else if (waits)
+        n = snprintf(line, sizeof line, "waiting: %u worker%s there", p->job.workers,
+                     p->job.workers == 1 ? "" : "s");
+    else
+        n = snprintf(line, sizeof line, "%s", step_text(p->step));
+    show(d, line, n);
 }
 
 static void row(struct kin_buf *out, const char *name, uint64_t x, const char *note)
@@ -75,81 +153,96 @@ static void row(struct kin_buf *out, const char *name, uint64_t x, const char *n
                    *note ? "  " : "", note);
 }
 
-static void sources_table(const struct kin_report *r, struct kin_buf *out)
+/* Names are the workflow's own, or what a coordinator says they are. Returns what is in name. */
+static const char *fit(struct kin_buf *name, const char *text)
+{
+    kin_buf_clear(name);
+    kin_terminal_put(name, kin_str_of(text), SIZE_MAX);
+    kin_buf_putc(name, '\0');
+    return name->failed ? "?" : (const char *)name->p;
+}
+
+static void sources_table(const struct kin_report_read *r, struct kin_buf *name,
+                          struct kin_buf *out)
 {
     char a[32], b[32], c[32], d[32], e[32];
     kin_buf_printf(out, "\n  %-16s %13s %13s %13s %13s %13s\n", "source", "read", "grouped",
                    "singletons", "superseded", "rejected");
     for (size_t i = 0; i < r->source_count; i++) {
-        const struct kin_report_source *s = &r->sources[i];
-        kin_buf_printf(out, "  %-16.16s %13s %13s %13s %13s %13s\n", s->name,
+        const struct kin_report_row *s = &r->sources[i];
+        kin_buf_printf(out, "  %-16.16s %13s %13s %13s %13s %13s\n", fit(name, s->name),
                        kin_display_number(s->read, a), kin_display_number(s->grouped, b),
                        kin_display_number(s->singletons, c), kin_display_number(s->superseded, d),
                        kin_display_number(s->rejected, e));
     }
 }
 
-static void warnings(const struct kin_report *r, const struct kin_workflow *w, struct kin_buf *out)
+static void warning(const char *field, struct kin_buf *out)
 {
-    for (size_t f = 0; f < w->schema.count; f++) {
-        if (r->without_column[f])
-            kin_buf_printf(
-                out,
-                "\n  Warning: no source has a column for the field '%s': it was null everywhere.\n",
-                w->fields[f].name);
-    }
+    kin_buf_printf(
+        out, "\n  Warning: no source has a column for the field '%s': it was null everywhere.\n",
+        field);
 }
 
-static void sizes_table(const struct kin_report *r, struct kin_buf *out)
+static void sizes_table(const struct kin_report_read *r, struct kin_buf *out)
 {
-    static const char *const names[KIN_SIZE_BUCKETS] = {
+    static const char *const names[KIN_REPORT_SIZES] = {
         "1", "2", "3", "4", "5 to 9", "10 to 49", "50 to 99", "100 to 499", "500 and more"};
     char number[32];
     uint64_t most = 1;
-    for (unsigned b = 1; b < KIN_SIZE_BUCKETS; b++)
-        most = r->group_sizes[b] > most ? r->group_sizes[b] : most;
+    for (unsigned b = 1; b < KIN_REPORT_SIZES; b++)
+        most = r->sizes[b] > most ? r->sizes[b] : most;
     kin_buf_puts(out, "\n  MatchGroups by size\n");
-    for (unsigned b = 1; b < KIN_SIZE_BUCKETS; b++) {
-        if (!r->group_sizes[b])
+    for (unsigned b = 1; b < KIN_REPORT_SIZES; b++) {
+        if (!r->sizes[b])
             continue;
-        size_t bar = (size_t)(40 * r->group_sizes[b] / most);
-        kin_buf_printf(out, "  %-22s %15s  ", names[b],
-                       kin_display_number(r->group_sizes[b], number));
+        size_t bar = (size_t)(40 * (double)r->sizes[b] / (double)most);
+        kin_buf_printf(out, "  %-22s %15s  ", names[b], kin_display_number(r->sizes[b], number));
         for (size_t i = 0; i <= bar; i++)
             kin_buf_putc(out, '#');
         kin_buf_putc(out, '\n');
     }
 }
 
-void kin_display_summary(const struct kin_report *r, const struct kin_workflow *w,
-                         const char *out_dir, uint64_t peak_bytes, struct kin_buf *out)
+static void counts_table(const struct kin_report_read *r, struct kin_buf *out)
 {
-    double seconds = (double)r->total_us / 1e6;
-    double match = (double)r->phase_us[KIN_PHASE_MATCH] / 1e6;
     char note[64];
-    kin_buf_printf(out, "\n%s: %.2f s, %.0f MiB at most\n", r->workflow, seconds,
-                   (double)peak_bytes / (1 << 20));
-    sources_table(r, out);
-    kin_buf_putc(out, '\n');
     row(out, "MatchGroups", r->groups, "of two records or more");
     row(out, "records in them", r->grouped, "");
-    snprintf(note, sizeof note, "%.1f million a second", (double)r->compared / match / 1e6);
-    row(out, "pairs compared", r->compared, match > 0.05 ? note : "");
+    snprintf(note, sizeof note, "%.1f million a second",
+             (double)r->compared / r->match_seconds / 1e6);
+    row(out, "pairs compared", r->compared, r->match_seconds > 0.05 ? note : "");
     row(out, "pairs matched", r->matched, "by comparison; equal values need none");
     row(out, "largest MatchGroup", r->largest_group, "");
     if (r->over_max_group)
         row(out, "over limits.max_group", r->over_max_group, "groups to look at");
-    if (r->oversized_count)
-        row(out, "oversized blocks", r->oversized_count, "refined or windowed, see report.json");
+    if (r->oversized_blocks)
+        row(out, "oversized blocks", r->oversized_blocks, "refined or windowed, see report.json");
     if (r->veto_components)
         row(out, "pairs kept apart", r->veto_refused, "by never rules");
     if (r->veto_unchecked)
         row(out, "vetoes not checked", r->veto_unchecked, "groups over limits.max_veto_group");
     if (r->excess_keys)
         row(out, "blocking keys dropped", r->excess_keys, "over limits.max_keys");
+}
+
+void kin_display_summary(const struct kin_report_read *r, double seconds, const char *out_dir,
+                         uint64_t peak_bytes, struct kin_buf *out)
+{
+    struct kin_buf name = {0};
+    kin_buf_printf(out, "\n%s: %.2f s", fit(&name, r->workflow), seconds);
+    if (peak_bytes)
+        kin_buf_printf(out, ", %.0f MiB at most\n", (double)peak_bytes / (1 << 20));
+    else
+        kin_buf_puts(out, " in the cluster\n");
+    sources_table(r, &name, out);
+    kin_buf_putc(out, '\n');
+    counts_table(r, out);
     sizes_table(r, out);
-    warnings(r, w, out);
+    for (size_t f = 0; f < r->without_column_count; f++)
+        warning(fit(&name, r->without_column[f]), out);
     kin_buf_printf(out, "\n  %s/matches.csv  groups.csv  errors.csv  report.json\n", out_dir);
+    kin_buf_deinit(&name);
 }
 
 static void large_blocks(const struct kin_report *r, unsigned rule, struct kin_buf *out)
@@ -190,7 +283,10 @@ void kin_display_plan(const struct kin_report *r, const struct kin_workflow *w, 
     kin_buf_printf(out, "\n%s: %s records in %.2f s\n", r->workflow,
                    kin_display_number(r->records, a), (double)r->total_us / 1e6);
     plan_sources(r, out);
-    warnings(r, w, out);
+    for (size_t f = 0; f < w->schema.count; f++) {
+        if (r->without_column[f])
+            warning(w->fields[f].name, out);
+    }
     kin_buf_printf(out, "\n  %-40s %12s %12s %16s %10s\n", "blocking key", "records", "blocks",
                    "pairs", "largest");
     for (unsigned k = 0; k < r->key_count; k++) {

@@ -3,10 +3,8 @@
 #include "client/commands.h"
 #include "proto/shards.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { WORKFLOW_BYTES_MAX = 1000 * 1000 }; /* it travels in one message of at most 1 MiB */
@@ -38,6 +36,21 @@ static const char match_help[] =
     "  -q, --quiet            no progress, no summary\n"
     "  -h, --help             this text\n"
     "\n"
+    "On a running cluster instead of this process alone: the sources are sent to its coordinator,\n"
+    "the job waits for its turn, and the results are fetched.\n"
+    "\n"
+    "      --cluster URL      its coordinator: tcp://HOST:PORT or unix:///PATH\n"
+    "      --secret-file FILE     the secret of the cluster\n"
+    "      --at-coordinator   nothing is sent or fetched: the coordinator reads the sources and\n"
+    "                         writes DIR, under the same absolute paths as here, below its "
+    "--files\n"
+    "      --detach           print the job's id as soon as it is queued, and end: `kindred "
+    "attach`,\n"
+    "                         or the same command without --detach, fetches the results\n"
+    "      --timeout SECONDS      for the coordinator to answer at first (default 10)\n"
+    "\n"
+    "KINDRED_CLUSTER and KINDRED_SECRET_FILE stand in for --cluster and --secret-file.\n"
+    "\n"
     "Exit status: 0 done; 1 failed; 2 the command line or workflow file is wrong; 3 done, but\n"
     "records were rejected (with --strict).\n";
 
@@ -54,19 +67,6 @@ static const char plan_help[] =
     "  -q, --quiet            no progress\n"
     "  -h, --help             this text\n";
 
-static bool parse_number(const char *name, const char *text, unsigned long max, unsigned long *out)
-{
-    char *end;
-    errno = 0;
-    unsigned long x = strtoul(text, &end, 10);
-    if (*text < '0' || *text > '9' || *end || errno || x < 1 || x > max) {
-        fprintf(stderr, "kindred: --%s: '%s' is not a number from 1 to %lu\n", name, text, max);
-        return false;
-    }
-    *out = x;
-    return true;
-}
-
 enum {
     OPT_CHECK = 256,
     OPT_PAIRS,
@@ -77,7 +77,9 @@ enum {
     OPT_KEEP,
     OPT_FSYNC,
     OPT_KEY,
-    OPT_LOG
+    OPT_LOG,
+    OPT_AT,
+    OPT_DETACH
 };
 
 static const struct option match_options[] = {
@@ -92,6 +94,9 @@ static const struct option match_options[] = {
     {"fsync", no_argument, NULL, OPT_FSYNC},
     {"match-id-key-file", required_argument, NULL, OPT_KEY},
     {"log", required_argument, NULL, OPT_LOG},
+    {"at-coordinator", no_argument, NULL, OPT_AT},
+    {"detach", no_argument, NULL, OPT_DETACH},
+    KIN_CLUSTER_OPTIONS,
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
@@ -107,6 +112,9 @@ static const struct option plan_options[] = {{"workers", required_argument, NULL
 /* false: the option is wrong, and that was said. */
 static bool take_option(struct kin_cli_job *o, int c)
 {
+    bool fine;
+    if (kin_cluster_take(&o->cluster, c, optarg, &fine))
+        return fine;
     switch (c) {
     case 'o':
         o->out_dir = optarg;
@@ -124,9 +132,9 @@ static bool take_option(struct kin_cli_job *o, int c)
         o->strict = true;
         return true;
     case OPT_WORKERS:
-        return parse_number("workers", optarg, KIN_WORKERS_MAX, &o->workers);
+        return kin_cluster_number("workers", optarg, KIN_WORKERS_MAX, &o->workers);
     case OPT_THREADS:
-        return parse_number("threads", optarg, 256, &o->threads);
+        return kin_cluster_number("threads", optarg, 256, &o->threads);
     case OPT_STATE:
         o->state_dir = optarg;
         return true;
@@ -144,15 +152,59 @@ static bool take_option(struct kin_cli_job *o, int c)
         if (!o->json_log)
             fprintf(stderr, "kindred: --log: '%s' is not known; expected json\n", optarg);
         return o->json_log;
+    case OPT_AT:
+        o->at_coordinator = true;
+        return true;
+    case OPT_DETACH:
+        o->detach = true;
+        return true;
     default:
         return false; /* getopt_long has said what is wrong */
     }
+}
+
+/* Options of the embedded cluster have no meaning for another one, nor the other way round: -1, or
+ * the exit status. */
+static int check_combination(const struct kin_cli_job *o)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } embedded[] = {{o->workers > 0, "workers"},
+                    {o->threads > 0, "threads"},
+                    {o->state_dir != NULL, "state"},
+                    {o->keep_state, "keep-state"},
+                    {o->fsync, "fsync"},
+                    {o->key_file != NULL, "match-id-key-file"}};
+    const char *alone = o->at_coordinator ? "at-coordinator" : o->detach ? "detach" : NULL;
+    for (size_t i = 0; o->cluster.address && i < sizeof embedded / sizeof *embedded; i++) {
+        if (!embedded[i].given)
+            continue;
+        fprintf(stderr,
+                "kindred match: --%s is for a run without --cluster%s; in a cluster its daemons "
+                "decide that\n",
+                embedded[i].name, o->cluster.from_environment ? " (here KINDRED_CLUSTER)" : "");
+        return KIN_EXIT_USAGE;
+    }
+    if (!o->cluster.address && alone) {
+        fprintf(stderr, "kindred match: --%s needs --cluster URL\n", alone);
+        return KIN_EXIT_USAGE;
+    }
+    if (o->strict && (o->at_coordinator || o->detach)) {
+        fprintf(stderr,
+                "kindred match: --strict cannot tell with --%s: the report does not come here\n",
+                alone);
+        return KIN_EXIT_USAGE;
+    }
+    return -1;
 }
 
 int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, bool plan)
 {
     const char *name = plan ? "plan" : "match";
     *o = (struct kin_cli_job){0};
+    if (!plan)
+        kin_cluster_begin(&o->cluster);
     optind = 0;
     argv[0] = (char *)(uintptr_t) "kindred";
     for (int c; (c = getopt_long(argc, argv, plan ? "qh" : "o:qh",
@@ -176,7 +228,7 @@ int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, bool plan)
         fputs("kindred match: -o DIR is missing: where should the outputs go?\n", stderr);
         return KIN_EXIT_USAGE;
     }
-    return -1;
+    return o->check ? -1 : check_combination(o);
 }
 
 int kin_cli_job_load(struct kin_cli_job *o)

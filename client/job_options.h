@@ -1,6 +1,8 @@
 #ifndef KIN_CLIENT_JOB_OPTIONS_H
 #define KIN_CLIENT_JOB_OPTIONS_H
-/* What `match` and `plan` share: reading the workflow file, and options of the embedded cluster. */
+/* What `match` and `plan` share: reading the workflow file, and options of the embedded cluster, or
+ * of the cluster that a match is given to. */
+#include "client/cluster_options.h"
 #include "client/embedded.h"
 #include "common/cli/job_file.h"
 #include "common/cli/tool.h"
@@ -12,6 +14,8 @@ struct kin_cli_job {
     const char *key_file;
     unsigned long workers, threads;
     bool pairs, check, strict, quiet, fsync, keep_state, json_log;
+    struct kin_cluster_options cluster; /* match; address NULL: an embedded one */
+    bool at_coordinator, detach;
 
     struct kin_job_file file;
     const struct kin_workflow *workflow; /* of file */

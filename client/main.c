@@ -17,6 +17,14 @@ static const char usage[] =
     "  plan WORKFLOW                  pairs and largest blocks per key, before anything is "
     "compared\n"
     "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
+    "\n"
+    "on a running cluster, named by --cluster URL or KINDRED_CLUSTER:\n"
+    "  match WORKFLOW -o DIR          the same job, run there\n"
+    "  jobs                           its jobs, and how far they are\n"
+    "  attach JOB -o DIR              wait for a job, and fetch its results\n"
+    "  cancel JOB                     cancel a job, or remove results that nobody fetches\n"
+    "  status                         its workers, and the latest jobs\n"
+    "\n"
     "  help [COMMAND]                 this text, or a command's own\n"
     "\n"
     "`kindred COMMAND --help` lists a command's options. `kindred --version` prints the version.\n";
@@ -25,9 +33,10 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"match", kin_command_match},
-    {"plan", kin_command_plan},
-    {"evaluate", kin_command_evaluate},
+    {"match", kin_command_match},       {"plan", kin_command_plan},
+    {"evaluate", kin_command_evaluate}, {"jobs", kin_command_jobs},
+    {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
+    {"status", kin_command_status},
 };
 
 static const struct command *find_command(const char *name)

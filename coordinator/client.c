@@ -220,7 +220,7 @@ static void on_fetch(struct kin_coordinator *c, kin_node_id from, const struct k
 {
     const struct jobrec *rec = queue_find(c, m->u.fetch.job);
     if (rec && rec->sent && rec->state == KIN_JOB_DONE && !rec->dropped && !rec->dropping) {
-        fetch_on_request(c, from, rec, m);
+        results_on_fetch(c, from, rec, m);
         return;
     }
     struct kin_message a = {.type = KIN_MSG_FETCHED};
@@ -240,7 +240,7 @@ static void on_drop(struct kin_coordinator *c, kin_node_id from, const struct ki
     a.u.step_done.step = KIN_MSG_JOB_DROP;
     a.u.step_done.status = rec ? KIN_OK : KIN_E_NOTFOUND;
     if (rec && rec->sent && rec->state == KIN_JOB_DONE && !rec->dropped)
-        fetch_forget(c, rec->id); /* then it is dropped; asked again, it is told */
+        results_forget(c, rec->id); /* then it is dropped; asked again, it is told */
     else if (rec && !rec->dropped)
         queue_drop(c, rec);
     if (!rec || (rec->dropped && jobrec_is_durable(rec)))

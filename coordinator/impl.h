@@ -394,7 +394,7 @@ struct queue {
     bool again_renewed;
     struct kin_buf dead; /* u64: ids of jobs whose pieces are to be removed */
     bool sweeping;
-    struct fetch *fetch; /* results that are being read */
+    struct results *results; /* results that are being read */
 };
 
 static inline uint64_t jobrec_id(const struct jobrec *rec)
@@ -460,11 +460,11 @@ kin_status spool_read(struct spool_reader *r, uint8_t *to, size_t cap, size_t *g
                       struct kin_err *err) KIN_MUST_CHECK;
 void spool_rest(struct spool_reader *r); /* at the end of each task */
 
-/* fetch.c: results that clients fetch */
-void fetch_on_request(struct kin_coordinator *c, kin_node_id from, const struct jobrec *rec,
+/* results.c: results that clients fetch */
+void results_on_fetch(struct kin_coordinator *c, kin_node_id from, const struct jobrec *rec,
                       const struct kin_message *m);
-void fetch_forget(struct kin_coordinator *c, uint64_t id); /* its directory goes */
-void fetch_free(struct kin_coordinator *c);
+void results_forget(struct kin_coordinator *c, uint64_t id); /* its directory goes */
+void results_free(struct kin_coordinator *c);
 
 /* client.c: what clients ask */
 void client_on_message(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m,

@@ -189,6 +189,7 @@ static kin_status open_file(struct cut_task *t, const struct cjob *job)
     struct file_reader *r = &t->load->reader;
     const char *path = job->files[r->file].path;
     kin_status status = KIN_OK;
+    spool_rest(&r->spool); /* of the file before */
     if (job->rec && jobrec_is_sent(job->rec))
         r->spool = (struct spool_reader){.env = r->env,
                                          .id = jobrec_id(job->rec),

@@ -1,61 +1,43 @@
 #include "common/cli/job_file.h"
-#include "common/cli/output_dir.h"
 #include "common/cli/settings.h"
 #include "common/cli/tool.h"
 #include "common/daemon/daemon.h"
 #include "coordinator/coordinator.h"
-#include "proto/shards.h"
+#include "proto/jobs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-/* kindred-coordinator: the coordinator as a process of its own, which runs one job over workers
- * that dial it. */
+/* kindred-coordinator: the coordinator as a process of its own, which serves jobs of clients over
+ * workers that dial it. */
 
 static const char tool[] = "kindred-coordinator";
 static const char intro[] =
-    "Runs one job over worker processes: waits until all have dialled, splits the sources over\n"
-    "them, and writes the outputs. A run that was killed goes on where it was when the same\n"
-    "command is given again. Logs are JSON lines on stderr. Exit status: 0 done; 1 failed or\n"
-    "stopped; 2 the settings or the workflow file are wrong; 3 done, but records were rejected\n"
-    "(with --strict).\n";
+    "Takes jobs from clients (kindred match --cluster), and runs them one after the other over the\n"
+    "worker processes that have dialled it. What it was told is kept in its data directory: started\n"
+    "again there, it goes on where it was. Runs until SIGTERM or SIGINT. Logs are JSON lines on\n"
+    "stderr. Exit status: 0 stopped; 1 failed; 2 the settings are wrong.\n";
+
+enum { PATH_BYTES = 4200 };
 
 struct coordinator_process {
-    const char *listen, *data, *workflow, *output, *secret_file, *key_file;
-    uint64_t workers, threads, lease_ms;
-    bool pairs, strict, insecure, fsync, check;
-    struct kin_job_file file;
-    struct kin_job_options job;
+    const char *listen, *data, *files, *secret_file, *key_file;
+    uint64_t workers, threads, lease_ms, give_up_ms, map_bytes;
+    bool insecure, fsync, check;
+    char results[PATH_BYTES];
     struct kin_coordinator_args args;
     struct kin_daemon *daemon;
     int code;
 };
 
-static void log_done(const struct kin_report *report)
-{
-    char text[256];
-    snprintf(text, sizeof text,
-             "read=%llu rejected=%llu superseded=%llu groups=%llu grouped=%llu singletons=%llu "
-             "seconds=%.3f",
-             (unsigned long long)report->read, (unsigned long long)report->rejected,
-             (unsigned long long)report->superseded, (unsigned long long)report->groups,
-             (unsigned long long)report->grouped, (unsigned long long)report->singletons,
-             (double)report->total_us / 1e6);
-    kin_cli_log(true, KIN_COORDINATOR, 'I', "job_done", text);
-}
-
-/* A failure was logged by the core. */
+/* The store failed at the start; it was logged. */
 static void on_done(void *arg, kin_status status, const char *error)
 {
     struct coordinator_process *p = arg;
     p->code = KIN_EXIT_FAILED;
-    if (status == KIN_OK) {
-        const struct kin_report *report = kin_coordinator_report(p->args.self);
-        log_done(report);
-        p->code = p->strict && report->rejected ? KIN_EXIT_REJECTED : KIN_EXIT_OK;
-    } else {
-        fprintf(stderr, "%s: %s\n", tool, error);
-    }
+    fprintf(stderr, "%s: %s: %s\n", tool, error, kin_status_text(status));
     kin_live_stop(kin_daemon_live(p->daemon));
 }
 
@@ -64,7 +46,7 @@ static void on_signal(void *arg, int signal)
     struct coordinator_process *p = arg;
     char text[32];
     snprintf(text, sizeof text, "signal=%d", signal);
-    kin_cli_log(true, KIN_COORDINATOR, 'I', "stopping", text);
+    kin_daemon_log(p->daemon, 'I', "stopping", text);
     kin_live_stop(kin_daemon_live(p->daemon));
 }
 
@@ -72,49 +54,31 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
 {
     const struct kin_setting settings[] = {
         {.name = "listen",
-         .value = "tcp://HOST:PORT",
+         .value = "URL",
          .required = true,
-         .help = "where workers dial",
+         .help = "tcp://HOST:PORT or unix:///PATH, where workers and clients dial",
          .to = &p->listen},
-        {.name = "workers",
-         .kind = KIN_SETTING_NUMBER,
-         .value = "N",
-         .required = true,
-         .help = "workers the job is split over, 1 to 64",
-         .min = 1,
-         .max = KIN_WORKERS_MAX,
-         .to = &p->workers},
         {.name = "data",
          .value = "DIR",
          .required = true,
-         .help = "where it keeps the state of the job; made if missing",
+         .help = "where it keeps jobs, their sources and results; made if missing",
          .to = &p->data},
-        {.name = "workflow",
-         .value = "FILE",
-         .required = true,
-         .help = "the workflow file; its sources are read here",
-         .to = &p->workflow},
-        {.name = "output",
-         .letter = 'o',
+        {.name = "workers",
+         .kind = KIN_SETTING_NUMBER,
+         .value = "N",
+         .help = "a job begins when so many workers are there, 1 to 64 (default 1); it is\n"
+                 "split over all that are",
+         .min = 1,
+         .max = KIN_WORKERS_MAX,
+         .to = &p->workers},
+        {.name = "files",
          .value = "DIR",
-         .required = true,
-         .help = "where the outputs appear, whole or not at all",
-         .to = &p->output},
-        {.name = "pairs",
-         .kind = KIN_SETTING_SWITCH,
-         .help = "write pairs.csv too",
-         .to = &p->pairs},
-        {.name = "strict",
-         .kind = KIN_SETTING_SWITCH,
-         .help = "exit status 3 if any record was rejected",
-         .to = &p->strict},
-        {.name = "match-id-key-file",
-         .value = "FILE",
-         .help = "secret key of MatchIds: 32 hex digits",
-         .to = &p->key_file},
+         .help = "jobs may read and write files here, below this directory, if their\n"
+                 "clients say so (default: they may not)",
+         .to = &p->files},
         {.name = "secret-file",
          .value = "FILE",
-         .help = "the secret that all nodes of the cluster share",
+         .help = "the secret that all nodes and clients of the cluster share",
          .to = &p->secret_file},
         {.name = "insecure",
          .kind = KIN_SETTING_SWITCH,
@@ -123,10 +87,22 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
         {.name = "lease-ms",
          .kind = KIN_SETTING_NUMBER,
          .value = "MS",
-         .help = "silence after which a worker is lost, 500 to 600000 (default 3000)",
+         .help = "silence after which a worker is away, 500 to 600000 (default 3000)",
          .min = 500,
          .max = 600000,
          .to = &p->lease_ms},
+        {.name = "give-up-ms",
+         .kind = KIN_SETTING_NUMBER,
+         .value = "MS",
+         .help = "a worker that is away for so long during a job is given up, and the job\n"
+                 "begun anew on the others, 1000 to 86400000 (default 60000)",
+         .min = 1000,
+         .max = 86400000,
+         .to = &p->give_up_ms},
+        {.name = "match-id-key-file",
+         .value = "FILE",
+         .help = "secret key of MatchIds: 32 hex digits",
+         .to = &p->key_file},
         {.name = "threads",
          .kind = KIN_SETTING_NUMBER,
          .value = "N",
@@ -138,61 +114,73 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
          .kind = KIN_SETTING_SWITCH,
          .help = "survive power loss too, not only a killed process",
          .to = &p->fsync},
+        {.name = "map-bytes",
+         .kind = KIN_SETTING_NUMBER,
+         .value = "N",
+         .help = "address space of the store, its largest size (default 1 TiB)",
+         .min = 1 << 20,
+         .max = (uint64_t)1 << 46,
+         .to = &p->map_bytes},
         {.name = "check-config",
          .kind = KIN_SETTING_SWITCH,
-         .help = "check the settings and the workflow file, and stop",
+         .help = "check the settings and stop",
          .to = &p->check},
     };
     return kin_settings_parse(tool, intro, settings, sizeof settings / sizeof *settings, argc,
                               argv);
 }
 
-static int check_output(const struct coordinator_process *p)
+static int fail(const char *what, const char *path, const char *why)
 {
-    size_t n = strlen(p->output);
-    while (n > 1 && p->output[n - 1] == '/')
-        n--;
-    if (n > KIN_OUTPUT_DIR_MAX) {
-        fprintf(stderr, "%s: the path of the output is too long\n", tool);
-        return KIN_EXIT_USAGE;
-    }
-    if (strncmp(p->data, p->output, n) == 0 && (p->data[n] == '/' || !p->data[n])) {
-        fprintf(stderr, "%s: %s: the data cannot be inside the output\n", tool, p->data);
-        return KIN_EXIT_USAGE;
-    }
-    return kin_output_dir_check(tool, p->output, n);
+    fprintf(stderr, "%s: %s: %s: %s\n", tool, path, what, why);
+    return KIN_EXIT_USAGE;
 }
 
-static int load_job(struct coordinator_process *p)
+static int check_files(const struct coordinator_process *p)
 {
-    int code = kin_job_file_load(&p->file, tool, p->workflow);
-    memcpy(p->job.match_id_key, KIN_MATCH_ID_KEY, sizeof p->job.match_id_key);
-    if (code == -1 && p->key_file)
-        code = kin_match_id_key_load(tool, p->key_file, p->job.match_id_key);
-    p->job.workflow = (struct kin_str){(const char *)p->file.text.p, p->file.text.n};
-    p->job.base_dir = p->file.base_dir;
-    p->job.out_dir = p->output;
-    p->job.pairs = p->pairs;
-    return code == -1 ? check_output(p) : code;
+    struct stat s;
+    if (!p->files)
+        return -1;
+    if (p->files[0] != '/')
+        return fail("--files", p->files, "the path has to be absolute");
+    if (stat(p->files, &s))
+        return fail("--files", p->files, strerror(errno));
+    return S_ISDIR(s.st_mode) ? -1 : fail("--files", p->files, "is no directory");
+}
+
+static int make_results(struct coordinator_process *p)
+{
+    int n = snprintf(p->results, sizeof p->results, "%s/results", p->data);
+    if (n < 0 || (size_t)n >= sizeof p->results)
+        return fail("--data", p->data, "the path is too long");
+    if (mkdir(p->results, 0700) && errno != EEXIST)
+        return fail("cannot be made", p->results, strerror(errno));
+    return -1;
 }
 
 static int run(struct coordinator_process *p, bool *leave)
 {
-    p->args = (struct kin_coordinator_args){.workers = (unsigned)p->workers,
+    p->args = (struct kin_coordinator_args){.workers = p->workers ? (unsigned)p->workers : 1,
                                             .lease_ms = (uint32_t)p->lease_ms,
-                                            .job = &p->job,
+                                            .give_up_ms = (uint32_t)p->give_up_ms,
+                                            .results_dir = p->results,
+                                            .files_dir = p->files,
+                                            .version = KIN_VERSION,
                                             .on_done = on_done,
                                             .arg = p};
+    memcpy(p->args.match_id_key, KIN_MATCH_ID_KEY, sizeof p->args.match_id_key);
     struct kin_daemon_options options = {.tool = tool,
-                                         .self = KIN_COORDINATOR,
                                          .address = p->listen,
-                                         .nodes = (uint32_t)p->workers,
+                                         .nodes = KIN_WORKERS_MAX,
+                                         .client_first = KIN_CLIENT_FIRST,
+                                         .clients_max = KIN_CLIENTS_MAX,
                                          .secret_file = p->secret_file,
                                          .insecure = p->insecure,
                                          .data_dir = p->data,
                                          .store_name = "coordinator",
                                          .dbs = KIN_COORDINATOR_DBS,
                                          .format = KIN_COORDINATOR_STORE_FORMAT,
+                                         .map_bytes = p->map_bytes,
                                          .fsync = p->fsync,
                                          .threads = (unsigned)p->threads,
                                          .ops = &kin_coordinator_ops,
@@ -201,11 +189,15 @@ static int run(struct coordinator_process *p, bool *leave)
                                          .arg = p};
     int code = kin_daemon_check(&options);
     if (code == -1)
-        code = load_job(p);
+        code = check_files(p);
+    if (code == -1 && p->key_file)
+        code = kin_match_id_key_load(tool, p->key_file, p->args.match_id_key);
     if (code == -1 && p->check)
         code = KIN_EXIT_OK;
     if (code == -1)
         code = kin_daemon_open(&options, &p->daemon);
+    if (code == -1)
+        code = make_results(p);
     if (code >= 0)
         return code;
     kin_daemon_run(p->daemon, leave);
@@ -214,12 +206,10 @@ static int run(struct coordinator_process *p, bool *leave)
 
 int main(int argc, char **argv)
 {
-    struct coordinator_process p = {.code = KIN_EXIT_FAILED};
+    struct coordinator_process p = {.code = KIN_EXIT_OK};
     bool leave = false;
     int code = parse(&p, argc, argv);
     if (code == -1)
         code = run(&p, &leave);
-    if (!leave)
-        kin_job_file_deinit(&p.file);
     kin_daemon_exit(code, leave);
 }

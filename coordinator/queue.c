@@ -403,7 +403,7 @@ void queue_free(struct kin_coordinator *c)
 {
     if (!c->queue)
         return;
-    fetch_free(c);
+    results_free(c);
     while (c->queue->first) {
         struct jobrec *next = c->queue->first->next;
         jobrec_free(c->queue->first);

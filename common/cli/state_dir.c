@@ -39,10 +39,11 @@ kin_status kin_state_dir_check(const char *dir, struct kin_err *err)
         return kin_err_set(err, KIN_E_EXISTS, "%s: exists and is not a directory", dir);
     if (!d)
         return fail(err, dir);
-    bool locked = false, other = false;
+    bool locked = false, other = false; /* keys may be put there before the first start */
     for (struct dirent *entry; (entry = readdir(d));) { // NOLINT(concurrency-mt-unsafe): our own
         const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "identity") == 0 ||
+            strcmp(name, "members") == 0)
             continue;
         locked = locked || strcmp(name, lock_name) == 0;
         other = true;

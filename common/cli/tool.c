@@ -30,6 +30,29 @@ kin_status kin_cli_read_file(const char *path, size_t max, struct kin_buf *out, 
     return status;
 }
 
+static void begin_line(struct kin_buf *line, char level)
+{
+    struct timespec now;
+    struct tm tm;
+    char stamp[64];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &tm);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
+    kin_buf_printf(line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%c\",", stamp, now.tv_nsec / 1000000,
+                   level);
+}
+
+static void end_line(struct kin_buf *line, const char *event, const char *text)
+{
+    kin_buf_puts(line, ",\"event\":");
+    kin_json_string(line, kin_str_of(event));
+    kin_buf_puts(line, ",\"text\":");
+    kin_json_string(line, kin_str_of(text));
+    kin_buf_puts(line, "}\n");
+    fwrite(line->p ? line->p : (const uint8_t *)"", 1, line->n, stderr);
+    kin_buf_deinit(line);
+}
+
 void kin_cli_log(bool json, kin_node_id node, char level, const char *event, const char *text)
 {
     if (!json) {
@@ -39,18 +62,16 @@ void kin_cli_log(bool json, kin_node_id node, char level, const char *event, con
         return;
     }
     struct kin_buf line = {0};
-    struct timespec now;
-    struct tm tm;
-    char stamp[64];
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &tm);
-    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%S", &tm);
-    kin_buf_printf(&line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%c\",\"node\":%u,\"event\":", stamp,
-                   now.tv_nsec / 1000000, level, node);
-    kin_json_string(&line, kin_str_of(event));
-    kin_buf_puts(&line, ",\"text\":");
-    kin_json_string(&line, kin_str_of(text));
-    kin_buf_puts(&line, "}\n");
-    fwrite(line.p ? line.p : (const uint8_t *)"", 1, line.n, stderr);
-    kin_buf_deinit(&line);
+    begin_line(&line, level);
+    kin_buf_printf(&line, "\"node\":%u", node);
+    end_line(&line, event, text);
+}
+
+void kin_cli_log_as(const char *name, char level, const char *event, const char *text)
+{
+    struct kin_buf line = {0};
+    begin_line(&line, level);
+    kin_buf_puts(&line, "\"name\":");
+    kin_json_string(&line, kin_str_of(name));
+    end_line(&line, event, text);
 }

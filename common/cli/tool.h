@@ -16,5 +16,7 @@ kin_status kin_cli_read_file(const char *path, size_t max, struct kin_buf *out,
 
 /* A log line on stderr: JSON, or for people. Any thread. */
 void kin_cli_log(bool json, kin_node_id node, char level, const char *event, const char *text);
+/* The same, in JSON, of a process that is known by its name. */
+void kin_cli_log_as(const char *name, char level, const char *event, const char *text);
 
 #endif

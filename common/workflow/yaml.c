@@ -51,6 +51,12 @@ static size_t mark_end(struct fy_token *token, size_t otherwise)
     return mark ? mark->input_pos : otherwise;
 }
 
+/* libfyaml also has tokens that do not stand in the text, and each version has others. */
+static bool has_text(struct fy_token *token)
+{
+    return mark_end(token, 0) > mark_start(token, 0);
+}
+
 static struct kin_yaml_node *node_new(struct builder *b, enum kin_yaml_kind kind)
 {
     struct kin_yaml_node *node = kin_arena_calloc(&b->y->arena, 1, sizeof *node);
@@ -93,18 +99,87 @@ static void attach(struct builder *b, struct kin_yaml_node *node)
     f->node->count++;
 }
 
+/* For a value that is not there, libfyaml has no token, or one without a mark, or an empty one
+ * behind the colon. Of what is there, only quoted and block scalars can be empty. */
+static bool is_nothing(struct fy_token *token)
+{
+    if (!token || !fy_token_start_mark(token))
+        return true;
+    return fy_token_scalar_style(token) == FYSS_PLAIN && !has_text(token);
+}
+
+/* Reports a mistake of the node that is about to be attached, as far as a path to it is known. */
+static void say_here(struct builder *b, size_t at, const char *text)
+{
+    struct kin_yaml_node here = {.kind = KIN_YAML_BAD};
+    if (b->depth) {
+        const struct frame *f = &b->stack[b->depth - 1];
+        here.parent = f->node;
+        here.key = f->key;
+        here.index = f->node->count;
+        if (f->node->kind == KIN_YAML_MAP && !f->key)
+            here = *f->node; /* of a key: the map's own path */
+    }
+    kin_yaml_say(b->y, b->report, &here, NULL, at, "%s", text);
+}
+
 /* Where a value that is not there would be: at its key, or at the dash of its list item. */
 static size_t place_of_nothing(struct builder *b)
 {
-    if (b->depth) {
-        const struct frame *f = &b->stack[b->depth - 1];
-        if (f->key)
-            return f->key->at;
-    }
+    const struct kin_yaml_node *key = b->depth ? b->stack[b->depth - 1].key : NULL;
     size_t at = skip(b->y, b->after);
-    if (at < b->y->text.n && b->y->text.p[at] == '-')
+    if (at < b->y->text.n && b->y->text.p[at] == (key ? ':' : '-'))
         b->after = at + 1;
-    return at;
+    return key ? key->at : at;
+}
+
+/* Reports a block scalar whose first line is no deeper than the collection it is in. It is not
+ * YAML, but libfyaml lets it pass, and gives a text of which the end is not the file's; also of one
+ * that is the whole document, which YAML allows. */
+static bool say_shallow(struct builder *b, const struct kin_yaml_node *block)
+{
+    const struct kin_yaml *y = b->y;
+    size_t at = block->at;
+    while (at < block->end && strchr(" \r\n", y->text.p[at]))
+        at++;
+    if (at == block->end)
+        return false;
+    unsigned line;
+    unsigned column;
+    unsigned column_around = 1;
+    kin_yaml_place(y, at, &line, &column);
+    if (b->depth)
+        kin_yaml_place(y, b->stack[b->depth - 1].node->at, &line, &column_around);
+    if (column > column_around)
+        return false;
+    say_here(b, at,
+             b->depth ? "the lines after | or > must be deeper than their key or dash"
+                      : "found a text; expected a map of keys and values");
+    return true;
+}
+
+/* The | or > of a block scalar, whose mark is its first line. */
+static size_t place_of_block(const struct builder *b, const struct kin_yaml_node *block)
+{
+    const struct kin_yaml *y = b->y;
+    size_t sign = skip(y, b->after);
+    while (sign < block->at && strchr(":-?", y->text.p[sign]))
+        sign = skip(y, sign + 1);
+    bool found = sign < block->at && (y->text.p[sign] == '|' || y->text.p[sign] == '>');
+    return found ? sign : block->at;
+}
+
+static kin_status take_text(struct builder *b, struct fy_token *token, struct kin_yaml_node *node)
+{
+    size_t n = 0;
+    const char *text = has_text(token) ? fy_token_get_text(token, &n) : ""; /* else maybe a NUL */
+    if (!text)
+        return KIN_E_CORRUPT;
+    char *copy = kin_arena_strndup(&b->y->arena, text, n);
+    if (!copy)
+        return KIN_E_NOMEM;
+    node->value = (struct kin_str){copy, n};
+    return KIN_OK;
 }
 
 static kin_status scalar(struct builder *b, struct fy_token *token)
@@ -113,7 +188,7 @@ static kin_status scalar(struct builder *b, struct fy_token *token)
     struct kin_yaml_node *node = node_new(b, KIN_YAML_SCALAR);
     if (!node)
         return KIN_E_NOMEM;
-    if (!token || !fy_token_start_mark(token)) {
+    if (is_nothing(token)) {
         node->at = node->end = place_of_nothing(b);
         node->value = (struct kin_str){"", 0};
         attach(b, node);
@@ -131,21 +206,13 @@ static kin_status scalar(struct builder *b, struct fy_token *token)
         node->at--; /* libfyaml's marks are inside the quotes */
         node->end++;
     } else if (style == FYSS_LITERAL || style == FYSS_FOLDED) {
+        node->kind = say_shallow(b, node) ? KIN_YAML_BAD : KIN_YAML_SCALAR;
         node->style = KIN_YAML_BLOCK;
-        size_t sign = skip(y, b->after); /* its mark is the first line, not the indicator */
-        while (sign < node->at && strchr(":-?", y->text.p[sign]))
-            sign = skip(y, sign + 1);
-        if (sign < node->at && (y->text.p[sign] == '|' || y->text.p[sign] == '>'))
-            node->at = sign;
+        node->at = place_of_block(b, node);
     }
-    size_t n = 0;
-    const char *text = fy_token_get_text(token, &n);
-    if (!text)
-        return KIN_E_CORRUPT;
-    char *copy = kin_arena_strndup(&y->arena, text, n);
-    if (!copy)
-        return KIN_E_NOMEM;
-    node->value = (struct kin_str){copy, n};
+    kin_status status = node->kind == KIN_YAML_SCALAR ? take_text(b, token, node) : KIN_OK;
+    if (status != KIN_OK)
+        return status;
     b->after = node->end;
     attach(b, node);
     return KIN_OK;
@@ -237,22 +304,12 @@ static kin_status close_collection(struct builder *b, struct fy_token *token)
     return node->kind == KIN_YAML_MAP ? drop_repeats(b, node) : KIN_OK;
 }
 
-/* The node that is about to be attached, as far as a path to it is known. */
 static void say_extra(struct builder *b, struct fy_token *token, const char *text)
 {
-    struct kin_yaml_node here = {.kind = KIN_YAML_BAD};
     size_t at = mark_start(token, b->after);
-    if (b->depth) {
-        const struct frame *f = &b->stack[b->depth - 1];
-        here.parent = f->node;
-        here.key = f->key;
-        here.index = f->node->count;
-        if (f->node->kind == KIN_YAML_MAP && !f->key)
-            here = *f->node; /* of a key: the map's own path */
-    }
     while (at && strchr("&*!", b->y->text.p[at]) == NULL && strchr("&*!", b->y->text.p[at - 1]))
         at--; /* the mark of an anchor is behind its sign */
-    kin_yaml_say(b->y, b->report, &here, NULL, at, "%s", text);
+    say_here(b, at, text);
 }
 
 static const char anchors_text[] =
@@ -281,6 +338,21 @@ static kin_status alias(struct builder *b, struct fy_token *token)
     return KIN_OK;
 }
 
+/* Where a further document starts: at its dashes, or without them behind the lines "..." that end
+ * the one before. */
+static size_t place_of_document(const struct builder *b, struct fy_token *dashes)
+{
+    if (has_text(dashes))
+        return mark_start(dashes, 0);
+    const char *text = b->y->text.p;
+    size_t at = b->after;
+    const char *dots = strstr(text + (at ? at - 1 : 0), "\n...");
+    at = skip(b->y, dots ? (size_t)(dots - text) + 4 : at);
+    while (strncmp(text + at, "...", 3) == 0)
+        at = skip(b->y, at + 3);
+    return at;
+}
+
 static kin_status on_event(struct builder *b, const struct fy_event *e)
 {
     struct kin_yaml *y = b->y;
@@ -291,7 +363,7 @@ static kin_status on_event(struct builder *b, const struct fy_event *e)
     switch (e->type) {
     case FYET_DOCUMENT_START:
         if (b->documents++) {
-            size_t at = mark_start(e->document_start.document_start, skip(y, b->after));
+            size_t at = place_of_document(b, e->document_start.document_start);
             kin_yaml_say(y, b->report, NULL, NULL, at,
                          "a second document; expected one workflow in a file");
             return KIN_E_LIMIT;

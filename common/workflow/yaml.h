@@ -20,7 +20,8 @@ struct kin_yaml_node {
     enum kin_yaml_kind kind;
     enum kin_yaml_style style;
     bool flow;            /* [..] or {..} */
-    size_t at;            /* offset of its first byte in the text, quotes included */
+    size_t at;            /* offset of its first byte in the text, quotes included; of a value
+                           * that is not there, of its key or dash */
     size_t end;           /* of a scalar: one past its last */
     struct kin_str value; /* of a scalar, terminated */
 

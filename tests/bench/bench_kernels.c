@@ -144,11 +144,11 @@ static void measure(const struct bench *b, const struct measurement *what, size_
             double start = seconds_now();
             for (int repeat = 0; repeat < REPEATS; repeat++)
                 sum += what[i].loop(b);
-            rates[run] = (double)REPEATS * PAIRS / (seconds_now() - start) / 1e6;
+            rates[run] = (double)(REPEATS * PAIRS) / (seconds_now() - start) / 1e6;
         }
         qsort(rates, RUNS, sizeof rates[0], ascending);
         printf("%-28s %7.1f M pairs/s  (mean %.6f)\n", what[i].name, rates[RUNS / 2],
-               sum / ((double)RUNS * REPEATS * PAIRS));
+               sum / (double)(RUNS * REPEATS * PAIRS));
     }
 }
 

@@ -165,7 +165,7 @@ static void bench_small(const char *dir)
             exit(1);
     }
     double took = seconds() - start;
-    printf("append 16 B values, 10 k a batch: %.0f k/s\n", SMALL_COUNT / took / 1e3);
+    printf("append 16 B values, 10 k a batch: %.0f k/s\n", (double)SMALL_COUNT / took / 1e3);
 
     uint64_t draw = 1;
     uint64_t sum = 0;
@@ -183,7 +183,8 @@ static void bench_small(const char *dir)
         store->ops->snap_end(store, snap);
     }
     took = seconds() - start;
-    printf("snapshot + random get: %.0f k/s (%" PRIu64 ")\n", READS / took / 1e3, sum / READS);
+    printf("snapshot + random get: %.0f k/s (%" PRIu64 ")\n", (double)READS / took / 1e3,
+           sum / READS);
 
     struct kin_snap *snap = NULL;
     if (store->ops->snap_begin(store, &snap))

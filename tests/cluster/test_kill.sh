@@ -141,6 +141,7 @@ run_until() { # PHASE OPTIONS...
     shift
     for ((tries = 0; tries < 20; tries++)); do
         rm -rf out out.state
+        : >log # or the log of the run before is read, until this one has opened it
         "$KINDRED" match w.yaml -o out --pairs --workers 2 --log json "$@" >/dev/null 2>log &
         pid=$!
         until grep -q "phase=$phase" log; do

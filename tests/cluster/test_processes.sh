@@ -1,30 +1,18 @@
 #!/usr/bin/env bash
-# Coordinator and workers as processes of their own, over TCP: the outputs are those of the embedded
-# run, byte for byte, also when processes are killed, stopped and continued at random during the job.
-#   KINDRED_COORDINATOR, KINDRED_WORKER   the daemons; default: beside KINDRED
-#   KIN_TEST_SEED                         of the disturbances; default 1
+# Coordinator, workers and client as processes of their own, over TCP and over a Unix socket: the
+# outputs are those of the embedded run, byte for byte, with two workers and with five, on real and on
+# invented records, and also when processes are killed, stopped and continued at random during the job.
+#   KIN_ROUNDS      of disturbances; default 12, fewer where the machine is slow
+#   KIN_RECORDS     invented records of the undisturbed runs; default 200000
+#   KIN_TEST_SEED   of the disturbances; default 1
 . "$(dirname "${BASH_SOURCE[0]}")/lib_run.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/lib_cluster.sh"
 
-coordinator=$(realpath "${KINDRED_COORDINATOR:-$(dirname "$KINDRED")/kindred-coordinator}")
-worker=$(realpath "${KINDRED_WORKER:-$(dirname "$KINDRED")/kindred-worker}")
-workers=3
-rounds=12
+rounds=${KIN_ROUNDS:-12}
 RANDOM=${KIN_TEST_SEED:-1}
 cd "$scratch" || exit 1
-
-port_is_free() {
-    ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
-}
-port=$((20000 + $$ % 9000))
-until port_is_free "$port"; do
-    port=$((port + 1))
-done
-url=tcp://127.0.0.1:$port
-
-generate . 20000 1
-cp "$here/../bench/people.yaml" .
+url=tcp://127.0.0.1:$(free_port)
 printf 'a secret of this test alone\n' >secret
-"$KINDRED" match people.yaml -o expected --pairs --quiet || fail "embedded: status $?"
 
 # ---- settings ----
 
@@ -34,140 +22,144 @@ expect() { # STATUS WHAT COMMAND...
     timeout 20 "$@" >said 2>&1 || got=$?
     [ "$got" = "$wanted" ] || fail "$what: status $got instead of $wanted: $(head -c 300 said)"
 }
-job=(--workers 3 --data c.check --workflow people.yaml -o checked)
-expect 0 "coordinator --help" "$coordinator" --help
-expect 0 "worker --help" "$worker" --help
-expect 0 "a good coordinator" "$coordinator" --listen "$url" "${job[@]}" --check-config
-expect 0 "a good worker" "$worker" --coordinator "$url" --node 3 --data w.check --check-config
-expect 0 "settings by environment" env KINDRED_COORDINATOR="$url" KINDRED_NODE=64 KINDRED_DATA=w.check \
-    KINDRED_CHECK_CONFIG=true "$worker"
-expect 2 "no settings" "$coordinator"
-expect 2 "an unknown option" "$worker" --nodes 3
-expect 2 "an argument too many" "$worker" --coordinator "$url" --node 3 --data w.check more
-expect 2 "node 65" "$worker" --coordinator "$url" --node 65 --data w.check
-expect 2 "node by environment" env KINDRED_NODE=0 "$worker" --coordinator "$url" --data w.check
-expect 2 "no address" "$coordinator" --listen 127.0.0.1:7400 "${job[@]}" --check-config
-expect 2 "a workflow that is not there" "$coordinator" --listen "$url" "${job[@]}" --workflow no.yaml --check-config
-expect 2 "data inside the output" "$coordinator" --listen "$url" "${job[@]}" -o c.check --check-config
-expect 2 "beyond this machine without a secret" \
-    "$coordinator" --listen tcp://0.0.0.0:$port "${job[@]}" --insecure --check-config
-expect 2 "beyond this machine without --insecure" \
-    "$coordinator" --listen tcp://0.0.0.0:$port "${job[@]}" --secret-file secret --check-config
+c=("$coordinator_program" --data c.check --check-config)
+w=("$worker_program" --data w.check --check-config)
+expect 0 "coordinator --help" "$coordinator_program" --help
+expect 0 "worker --help" "$worker_program" --help
+expect 0 "a good coordinator" "${c[@]}" --listen "$url"
+expect 0 "a coordinator on a Unix socket" "${c[@]}" --listen "unix://$scratch/socket"
+expect 0 "a good worker" "${w[@]}" --coordinator "$url"
+expect 0 "settings by environment" env KINDRED_COORDINATOR="$url" KINDRED_DATA=w.check \
+    KINDRED_CHECK_CONFIG=true "$worker_program"
+expect 2 "no settings" "$coordinator_program"
+expect 2 "an unknown option" "${w[@]}" --coordinator "$url" --nodes 3
+expect 2 "an argument too many" "${w[@]}" --coordinator "$url" more
+expect 2 "too many workers" "${c[@]}" --listen "$url" --workers 65
+expect 2 "a number by environment" env KINDRED_LEASE_MS=soon "${c[@]}" --listen "$url"
+expect 2 "no address" "${c[@]}" --listen 127.0.0.1:7400
+expect 2 "a relative socket" "${c[@]}" --listen unix://socket
+expect 2 "files that are not there" "${c[@]}" --listen "$url" --files /nowhere/at/all
+expect 2 "beyond this machine without a secret" "${c[@]}" --listen tcp://0.0.0.0:7400 --insecure
+expect 2 "beyond this machine without --insecure" "${c[@]}" --listen tcp://0.0.0.0:7400 --secret-file secret
 expect 0 "beyond this machine with both" \
-    "$coordinator" --listen tcp://0.0.0.0:$port "${job[@]}" --secret-file secret --insecure --check-config
-expect 2 "another machine without a secret" "$worker" --coordinator tcp://example.org:1 --node 1 --data w.check --check-config
+    "${c[@]}" --listen tcp://0.0.0.0:7400 --secret-file secret --insecure
+expect 2 "another machine without a secret" "${w[@]}" --coordinator tcp://example.org:1
 printf 'short\n' >short
-expect 2 "a short secret" "$worker" --coordinator "$url" --node 1 --data w.check --secret-file short --check-config
-if [ -e c.check ] || [ -e w.check ] || [ -e checked ]; then
+expect 2 "a short secret" "${w[@]}" --coordinator "$url" --secret-file short
+if [ -e c.check ] || [ -e w.check ]; then
     fail "checking settings left something behind"
 fi
 
-# ---- processes ----
+# ---- undisturbed ----
 
-pids=()
-start_worker() { # N
-    "$worker" --coordinator "$url" --node "$1" --data "$round.w$1" --secret-file secret --threads 2 2>>"$round.w$1.log" &
-    pids[$1]=$!
+run_job() { # WORKFLOW OUT [OPTIONS]
+    local workflow=$1 out=$2 status=0
+    shift 2
+    client match "$workflow" -o "$out" --pairs --quiet "$@" 2>client.said || status=$?
+    ((status == 0)) || fail "match $workflow: status $status: $(tail -n 5 client.said)"
 }
-start_coordinator() {
-    "$coordinator" --listen "$url" --workers "$workers" --data "$round.c" --workflow people.yaml \
-        -o "$round.out" --pairs --secret-file secret --lease-ms 500 --threads 2 2>>"$round.c.log" &
-    pids[0]=$!
-}
-start_all() {
-    local n
+
+generate . "${KIN_RECORDS:-200000}" 1
+cp "$here/../bench/people.yaml" .
+mkdir real && cp "$here"/../../examples/febrl3/{febrl3.yaml,records.csv} real
+for job in people.yaml real/febrl3.yaml; do
+    "$KINDRED" match "$job" -o "expected.$(basename "$job" .yaml)" --pairs --quiet || fail "embedded: status $?"
+done
+
+for layout in "2 $url" "5 $url" "2 unix://$scratch/socket"; do
+    read -r count url <<<"$layout"
+    coordinator_options=(--lease-ms 3000 --workers "$count")
     start_coordinator
-    for ((n = 1; n <= workers; n++)); do
-        start_worker "$n"
+    for ((n = 1; n <= count; n++)); do
+        start_worker "w$n"
     done
-}
-is_running() { # PID, a child; a stopped one runs, one that ended and was not yet waited for does not
-    local state
-    state=$(cut -d ' ' -f 3 "/proc/$1/stat" 2>/dev/null)
-    [ -n "$state" ] && [ "$state" != Z ]
-}
-finish_round() { # waits for the coordinator, then ends the workers
-    local n status=0 end=$((SECONDS + 60))
-    while is_running "${pids[0]}" && ((SECONDS < end)); do
-        sleep 0.02
+    for job in people.yaml real/febrl3.yaml; do
+        name=$(basename "$job" .yaml)
+        run_job "$job" "got.$name"
+        same_result "expected.$name" "got.$name" "$layout, $name"
+        rm -rf "got.$name"
     done
-    if is_running "${pids[0]}"; then
-        fail "round $round: the coordinator does not come to an end"
-        tail -n 3 "$round".*.log >&2
-        kill -9 "${pids[0]}"
+    stop_all
+    grep -q '"event":"net_up"' w1.log || fail "$layout: no log line for a connection"
+    [ "$(grep -c '"event":"job_done"' coordinator.log)" = 2 ] || fail "$layout: not two jobs done"
+    if [ -n "$(ls coordinator.data/results)" ]; then
+        fail "$layout: results are kept although they were fetched"
     fi
-    wait "${pids[0]}" || status=$?
-    ((status == 0)) || fail "round $round: status $status: $(tail -n 3 "$round.c.log")"
-    for ((n = 1; n <= workers; n++)); do
-        kill -TERM "${pids[$n]}"
-        status=0
-        wait "${pids[$n]}" || status=$?
-        ((status == 0)) || fail "round $round: worker $n ended with $status: $(tail -n 3 "$round.w$n.log")"
-    done
-    for file in matches groups pairs errors; do
-        same_file "expected/$file.csv" "$round.out/$file.csv" "round $round: $file.csv"
-    done
-    check_accounts "$round.out" "round $round"
-}
-
-round=quiet
-start_all
-finish_round
-grep -q '"event":"net_up"' quiet.w1.log || fail "no log line for a connection"
+    forget_all
+done
 
 # A worker with another secret does not get in.
-round=secret
+url=tcp://127.0.0.1:$(free_port)
 printf 'another secret, of nobody here\n' >other
 start_coordinator
-"$worker" --coordinator "$url" --node 1 --data secret.w1 --secret-file other 2>secret.w1.log &
-refused=$!
-for ((i = 0; i < 500; i++)); do
-    grep -q '"event":"net_refused"' secret.w1.log && break
-    sleep 0.02
-done
-((i < 500)) || fail "another secret is not refused"
-grep -q '"event":"worker_joined"' secret.c.log && fail "another secret gets in"
-kill -TERM "$refused"
-wait "$refused" || fail "a refused worker ends with $?"
-kill -TERM "${pids[0]}"
-wait "${pids[0]}" && fail "a coordinator that was stopped says that it is done"
+start_worker stranger --secret-file other
+wait_for 20 grep -q '"event":"net_refused"' stranger.log || fail "another secret is not refused"
+grep -q '"event":"worker_joined"' coordinator.log && fail "another secret gets in"
+stop_all
+forget_all
 
-# ---- disturbances ----
+# ---- disturbed ----
 
+small=$((${KIN_RECORDS:-200000} / 10))
+mkdir small && generate small "$small" 2 && cp people.yaml small
+"$KINDRED" match small/people.yaml -o expected.small --pairs --quiet || fail "embedded: status $?"
+coordinator_options=(--lease-ms 500 --give-up-ms 120000 --workers 3)
+names=(coordinator w1 w2 w3 client)
+
+start_client() {
+    # the same command again goes on with the job
+    (run_in client "$KINDRED" match small/people.yaml -o got.small --pairs --quiet --cluster "$url" \
+        --secret-file secret) 2>>client.log &
+    pid_of[client]=$!
+}
 disturb() { # one process, killed and started again, or stopped for a while
-    local victim=$((RANDOM % (workers + 1)))
-    phase=$(sed -n 's/.* phase=\([a-z]*\) .*/\1/p' "$round.c.log" | tail -n 1)
+    local victim=${names[RANDOM % ${#names[@]}]}
+    phases+="$(running_phase) "
     if ((RANDOM % 3 == 0)); then
-        kill -STOP "${pids[$victim]}" 2>/dev/null
+        kill -STOP "${pid_of[$victim]}" 2>/dev/null
         sleep "0.$((RANDOM % 8))" # longer than a lease, at times
-        kill -CONT "${pids[$victim]}" 2>/dev/null
+        kill -CONT "${pid_of[$victim]}" 2>/dev/null
         stops=$((stops + 1))
-    else
-        kill -9 "${pids[$victim]}" 2>/dev/null
-        wait "${pids[$victim]}" 2>/dev/null
-        if ((victim == 0)); then
-            start_coordinator
+    elif is_running "$victim"; then
+        kill_hard "$victim"
+        if [ "$victim" = client ]; then
+            start_client
         else
-            start_worker "$victim"
+            start "$victim"
         fi
         kills=$((kills + 1))
     fi
-    phases+="${phase:-join} "
 }
 
 kills=0 stops=0 phases=''
-for ((round = 1; round <= rounds && SECONDS < 90; round++)); do
-    start_all
-    for ((i = 0; i < 5; i++)); do
+for ((round = 1; round <= rounds; round++)); do
+    [ "${KIN_ROUNDS:-}" ] || ((SECONDS < 150)) || break
+    start_coordinator
+    for name in w1 w2 w3; do
+        start_worker "$name"
+    done
+    start_client
+    for ((i = 0; i < 6; i++)); do
         sleep "0.$(printf %03d $((RANDOM % 250)))"
-        is_running "${pids[0]}" || break
+        is_running client || break
         disturb
     done
-    finish_round
+    if ! wait_for 90 eval '! is_running client'; then
+        fail "round $round: the client does not come to an end"
+        tail -n 3 ./*.log >&2
+        break
+    fi
+    status=0
+    wait "${pid_of[client]}" || status=$?
+    unset "pid_of[client]"
+    ((status == 0)) || fail "round $round: status $status: $(tail -n 3 client.log)"
+    same_result expected.small got.small "round $round"
+    stop_all
     ((failures == 0)) || break
-    rm -rf "$round".*
+    rm -rf got.small*
+    forget_all
 done
-((round > 4)) || fail "only $((round - 1)) rounds in $SECONDS s"
+((round > 3)) || fail "only $((round - 1)) rounds in $SECONDS s"
 echo "$((round - 1)) rounds, $kills killed, $stops stopped, in the phases:" \
     "$(tr ' ' '\n' <<<"$phases" | sort | uniq -c | awk 'NF == 2 { printf "%s %s  ", $2, $1 }')"
 finish test_processes

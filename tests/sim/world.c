@@ -237,8 +237,8 @@ static bool keep_of_others(struct kin_world_event *e, void *arg)
 static bool keep_but_timers(struct kin_world_event *e, void *arg)
 {
     (void)arg;
-    if (!e->node || !e->node->closing)
-        return true;
+    if (!e->node || !e->node->closing || !e->node->stay_down)
+        return true; /* one that crashed may be about to boot */
     if (e->kind == WORLD_TIMER)
         e->u.timer->impl = NULL;
     return e->kind != WORLD_TIMER && e->kind != WORLD_BOOT;

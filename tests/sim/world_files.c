@@ -389,6 +389,14 @@ size_t kin_sim_out_files(struct kin_sim *sim, const char *dir)
     return p ? p->dir->count : 0;
 }
 
+size_t kin_sim_published_below(struct kin_sim *sim, const char *prefix)
+{
+    size_t n = 0;
+    for (const struct kin_world_published *p = sim->published; p; p = p->next)
+        n += strncmp(p->dir->path, prefix, strlen(prefix)) == 0;
+    return n;
+}
+
 /* ---- ends ---- */
 
 void kin_world_files_release(struct kin_world_node *node)

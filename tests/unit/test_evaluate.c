@@ -296,7 +296,7 @@ static void many_records_in_one_group(void **state)
     assert_int_equal(e.pairs_true, MANY / 2);
     assert_int_equal(e.pairs_correct, MANY / 2);
     assert_int_equal(e.groups_true, MANY / 2);
-    assert_close(e.bcubed_precision, 2.0 / MANY);
+    assert_close(e.bcubed_precision, 2 / (double)MANY);
     kin_buf_deinit(&matches);
     kin_buf_deinit(&truth);
 }

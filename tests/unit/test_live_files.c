@@ -140,6 +140,9 @@ static void odd_outputs(struct kin_env *env, const char *root)
     MUST(scratch_put(at(root, "r/more/file", path), "x", 1));
     MUST(symlink(at(root, "precious", other), at(root, "r/more/link", path)) == 0);
     MUST(env->ops->out_begin(env, at(root, "r", path), &out, &err) == KIN_OK);
+    struct kin_out *second; /* as another process would: it must not touch the first one's files */
+    MUST(env->ops->out_begin(env, at(root, "r", path), &second, &err) == KIN_E_BUSY);
+    MUST(there(root, ".r.partial"));
     MUST(env->ops->out_publish(out, &err) == KIN_OK);
     MUST(!there(root, "r/more") && !there(root, ".r.partial") && there(root, "precious/file"));
     /* a link to a directory is not a directory */

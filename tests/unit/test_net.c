@@ -5,6 +5,10 @@
 
 /* ---- the text of an address ---- */
 
+#define PATH_OF_10 "0123456789"
+#define PATH_OF_50 PATH_OF_10 PATH_OF_10 PATH_OF_10 PATH_OF_10 PATH_OF_10
+#define PATH_OF_100 PATH_OF_50 PATH_OF_50
+
 static void addresses_are_judged_by_their_text(void **state)
 {
     static const struct {
@@ -33,6 +37,18 @@ static void addresses_are_judged_by_their_text(void **state)
         {"tcp://a/b:80", false, false},
         {"tls+tcp://127.0.0.1:7400", false, false},
         {"127.0.0.1:7400", false, false},
+        {"unix:///run/kindred.sock", true, true},
+        {"unix:///a b:c", true, true},
+        {"unix:///" PATH_OF_100 "123456", true, true},
+        {"unix:///" PATH_OF_100 "1234567", false, false},
+        {"unix://run/kindred.sock", false, false},
+        {"unix://", false, false},
+        {"unix:///", false, false},
+        {"unix:///run/", false, false},
+        {"unix:///run/.", false, false},
+        {"unix:///run/..", false, false},
+        {"unix:/run/kindred.sock", false, false},
+        {"ipc:///run/kindred.sock", false, false},
         {"", false, false},
     };
     (void)state;
@@ -68,10 +84,9 @@ static void send_all_sizes(struct endpoint *from, struct endpoint *at, kin_node_
 
 static void frames_of_all_sizes_arrive_both_ways(void **state)
 {
-    (void)state;
     struct endpoint coordinator, worker;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
-    endpoint_open(&worker, 2, coordinator.port, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    endpoint_open(&worker, 2, coordinator.address, kit_options());
     kit_wait(kin_net_is_up(coordinator.net, 2) && kin_net_is_up(worker.net, KIN_COORDINATOR));
     send_all_sizes(&worker, &coordinator, KIN_COORDINATOR);
     send_all_sizes(&coordinator, &worker, 2);
@@ -85,11 +100,10 @@ static void frames_of_all_sizes_arrive_both_ways(void **state)
 
 static void a_shared_payload_goes_to_many_nodes(void **state)
 {
-    (void)state;
     struct endpoint coordinator, workers[3];
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
     for (kin_node_id n = 1; n <= 3; n++)
-        endpoint_open(&workers[n - 1], n, coordinator.port, kit_options());
+        endpoint_open(&workers[n - 1], n, coordinator.address, kit_options());
     struct kin_frame *shared = kit_frame(5, 10, 300000);
     for (kin_node_id n = 1; n <= 3; n++) {
         kit_wait(kin_net_is_up(coordinator.net, n));
@@ -113,16 +127,15 @@ static void a_shared_payload_goes_to_many_nodes(void **state)
 
 static void what_cannot_be_sent_is_dropped_and_counted(void **state)
 {
-    (void)state;
     struct endpoint coordinator, worker;
     struct kin_net_options small = kit_options();
     small.payload_max = 1000;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, small);
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), small);
     kin_net_send(coordinator.net, 1, kit_frame(1, 1, 1));  /* not connected */
     kin_net_send(coordinator.net, 77, kit_frame(1, 1, 1)); /* no such node */
     kin_net_send(coordinator.net, KIN_COORDINATOR, kit_frame(1, 1, 1));
     assert_int_equal(endpoint_stats(&coordinator).dropped, 3);
-    endpoint_open(&worker, 1, coordinator.port, small);
+    endpoint_open(&worker, 1, coordinator.address, small);
     kit_wait(kin_net_is_up(worker.net, KIN_COORDINATOR));
     kin_net_send(worker.net, KIN_COORDINATOR, kit_frame(1, 1, 1001));
     kin_net_send(worker.net, KIN_COORDINATOR, kit_frame(1, KIN_NET_BODY_MAX + 1, 1));
@@ -140,14 +153,13 @@ static void *close_patiently(void *net)
 
 static void what_was_queued_before_the_end_is_sent(void **state)
 {
-    (void)state;
     enum { FRAMES = 20, BYTES = 1 << 20 };
     struct endpoint coordinator;
     pthread_t closer;
     void *closed;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
-    int control = raw_worker(coordinator.port, 1, WIRE_CONTROL, 1);
-    int bulk = raw_worker(coordinator.port, 1, WIRE_BULK, 1);
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    int control = raw_worker(coordinator.address, 1, WIRE_CONTROL, 1);
+    int bulk = raw_worker(coordinator.address, 1, WIRE_BULK, 1);
     kit_wait(kin_net_is_up(coordinator.net, 1));
     for (uint32_t i = 1; i <= FRAMES; i++)
         kin_net_send(coordinator.net, 1, kit_frame(i, 10, BYTES));
@@ -171,11 +183,11 @@ static void what_was_queued_before_the_end_is_sent(void **state)
 
 static void links_come_back_after_a_restart_of_either_side(void **state)
 {
-    (void)state;
     struct endpoint coordinator, worker;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
-    unsigned port = coordinator.port;
-    endpoint_open(&worker, 1, port, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    char address[64];
+    snprintf(address, sizeof address, "%s", coordinator.address);
+    endpoint_open(&worker, 1, address, kit_options());
     for (uint32_t round = 1; round <= 8; round++) {
         kit_wait(kin_net_is_up(coordinator.net, 1) && kin_net_is_up(worker.net, KIN_COORDINATOR));
         kin_net_send(worker.net, KIN_COORDINATOR, kit_frame(round, 10, 100000));
@@ -186,11 +198,11 @@ static void links_come_back_after_a_restart_of_either_side(void **state)
             endpoint_close(&coordinator);
             kit_wait(!kin_net_is_up(worker.net, KIN_COORDINATOR));
             kin_net_send(worker.net, KIN_COORDINATOR, kit_frame(1, 1, 1));
-            endpoint_open(&coordinator, KIN_COORDINATOR, port, kit_options());
+            endpoint_open(&coordinator, KIN_COORDINATOR, address, kit_options());
         } else {
             endpoint_close(&worker);
             kit_wait(!kin_net_is_up(coordinator.net, 1));
-            endpoint_open(&worker, 1, port, kit_options());
+            endpoint_open(&worker, 1, address, kit_options());
         }
     }
     endpoint_close(&worker);
@@ -199,19 +211,18 @@ static void links_come_back_after_a_restart_of_either_side(void **state)
 
 static void a_newer_process_of_a_node_replaces_the_older(void **state)
 {
-    (void)state;
     struct endpoint coordinator;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
     int old[2], new[2];
     for (uint32_t kind = 0; kind < WIRE_KINDS; kind++)
-        old[kind] = raw_worker(coordinator.port, 1, kind, 1);
+        old[kind] = raw_worker(coordinator.address, 1, kind, 1);
     kit_wait(kin_net_is_up(coordinator.net, 1));
-    new[WIRE_BULK] = raw_worker(coordinator.port, 1, WIRE_BULK, 2);
+    new[WIRE_BULK] = raw_worker(coordinator.address, 1, WIRE_BULK, 2);
     assert_true(raw_closed(old[0]) && raw_closed(old[1]));
     assert_false(kin_net_is_up(coordinator.net, 1)); /* one connection is not enough */
-    new[WIRE_CONTROL] = raw_worker(coordinator.port, 1, WIRE_CONTROL, 2);
+    new[WIRE_CONTROL] = raw_worker(coordinator.address, 1, WIRE_CONTROL, 2);
     kit_wait(kin_net_is_up(coordinator.net, 1));
-    int again = raw_worker(coordinator.port, 1, WIRE_CONTROL, 2);
+    int again = raw_worker(coordinator.address, 1, WIRE_CONTROL, 2);
     assert_true(raw_closed(new[WIRE_CONTROL]));
     kit_wait(kin_net_is_up(coordinator.net, 1));
     assert_int_equal(endpoint_stats(&coordinator).replaced, 3);
@@ -223,19 +234,15 @@ static void a_newer_process_of_a_node_replaces_the_older(void **state)
     endpoint_close(&coordinator);
 }
 
-static void a_port_in_use_is_an_error(void **state)
+static void an_address_in_use_is_an_error(void **state)
 {
-    (void)state;
-    struct endpoint first;
-    char address[64];
+    struct endpoint first, second;
     struct kin_err err = {0};
-    struct kin_net *second;
-    endpoint_open(&first, KIN_COORDINATOR, 0, kit_options());
-    snprintf(address, sizeof address, "tcp://127.0.0.1:%u", first.port);
-    struct kin_net_options o = kit_options();
-    o.address = address;
-    o.on_frame = kit_on_frame;
-    assert_int_equal(kin_net_open(&o, &second, &err), KIN_E_BUSY);
+    endpoint_open(&first, KIN_COORDINATOR, kit_address(state), kit_options());
+    assert_int_equal(endpoint_try(&second, first.address, kit_options(), &err), KIN_E_BUSY);
+    endpoint_open(&second, 1, first.address, kit_options());
+    kit_wait(kin_net_is_up(first.net, 1)); /* nobody took its address away */
+    endpoint_close(&second);
     endpoint_close(&first);
 }
 
@@ -311,22 +318,24 @@ static void bouncer_arrived(void *arg, kin_node_id from, struct kin_frame *frame
     kin_live_deliver(b->live, from, b->self, frame);
 }
 
-static void bouncer_open(struct bouncer *b, kin_node_id self, unsigned port)
+static void bouncer_open(struct bouncer *b, kin_node_id self, const char *address)
 {
-    char address[64];
+    struct kin_net_identity identity = kit_identity(self);
     struct kin_err err;
     struct kin_live_options live = {.threads = 1};
     *b = (struct bouncer){.self = self, .other = !self};
     assert_int_equal(kin_live_new(&live, &b->live, &err), KIN_OK);
     assert_int_equal(kin_live_add(b->live, self, NULL, &bouncer_ops, b, &err), KIN_OK);
     kin_live_set_remote(b->live, bouncer_remote, b);
-    snprintf(address, sizeof address, "tcp://127.0.0.1:%u", port);
-    struct kin_net_options o = kit_options();
-    o.self = self;
-    o.address = address;
-    o.nodes = self == KIN_COORDINATOR;
-    o.on_frame = bouncer_arrived;
-    o.arg = b;
+    struct kin_net_options o = {.role =
+                                    self == KIN_COORDINATOR ? KIN_NET_COORDINATOR : KIN_NET_WORKER,
+                                .address = address,
+                                .key = kit_key,
+                                .nodes = self == KIN_COORDINATOR,
+                                .admit = kit_admit,
+                                .identity = &identity,
+                                .on_frame = bouncer_arrived,
+                                .arg = b};
     assert_int_equal(kin_net_open(&o, &b->net, &err), KIN_OK);
 }
 
@@ -339,11 +348,12 @@ static void *bouncer_run(void *arg)
 
 static void two_live_worlds_exchange_frames(void **state)
 {
-    (void)state;
     struct bouncer a, b;
     pthread_t thread;
-    bouncer_open(&a, KIN_COORDINATOR, 0);
-    bouncer_open(&b, 1, kin_net_port(a.net));
+    char address[64];
+    bouncer_open(&a, KIN_COORDINATOR, kit_address(state));
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%u", kin_net_port(a.net));
+    bouncer_open(&b, 1, kit_path(kit_address(state)) ? kit_address(state) : address);
     kin_live_deliver(a.live, 1, 999, kit_frame(1, 0, 0));           /* to nobody */
     kin_live_deliver(a.live, 0, 0, kit_frame(1, 0, 0));             /* from ourselves */
     kin_live_deliver(a.live, 1, KIN_NODES_MAX, kit_frame(1, 0, 0)); /* out of range */
@@ -357,18 +367,23 @@ static void two_live_worlds_exchange_frames(void **state)
     kin_live_free(b.live);
 }
 
-int main(void)
+static int run(struct kit_transport transport)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(addresses_are_judged_by_their_text),
-        cmocka_unit_test(frames_of_all_sizes_arrive_both_ways),
-        cmocka_unit_test(a_shared_payload_goes_to_many_nodes),
-        cmocka_unit_test(what_cannot_be_sent_is_dropped_and_counted),
-        cmocka_unit_test(what_was_queued_before_the_end_is_sent),
-        cmocka_unit_test(links_come_back_after_a_restart_of_either_side),
-        cmocka_unit_test(a_newer_process_of_a_node_replaces_the_older),
-        cmocka_unit_test(a_port_in_use_is_an_error),
-        cmocka_unit_test(two_live_worlds_exchange_frames),
+        cmocka_unit_test_prestate(addresses_are_judged_by_their_text, &transport),
+        cmocka_unit_test_prestate(frames_of_all_sizes_arrive_both_ways, &transport),
+        cmocka_unit_test_prestate(a_shared_payload_goes_to_many_nodes, &transport),
+        cmocka_unit_test_prestate(what_cannot_be_sent_is_dropped_and_counted, &transport),
+        cmocka_unit_test_prestate(what_was_queued_before_the_end_is_sent, &transport),
+        cmocka_unit_test_prestate(links_come_back_after_a_restart_of_either_side, &transport),
+        cmocka_unit_test_prestate(a_newer_process_of_a_node_replaces_the_older, &transport),
+        cmocka_unit_test_prestate(an_address_in_use_is_an_error, &transport),
+        cmocka_unit_test_prestate(two_live_worlds_exchange_frames, &transport),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name(transport.name, tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return run(kit_tcp()) + run(kit_unix());
 }

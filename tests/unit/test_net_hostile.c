@@ -2,7 +2,7 @@
  * nor descriptors beyond a bound, while those that behave go on. */
 #include "tests/unit/net_kit.h"
 
-enum { PENDING = 16, CONNECTIONS_BOUND = PENDING + 2 * (KIT_NODES - 1) + 128 };
+enum { PENDING = 16, CONNECTIONS_BOUND = PENDING + 2 * (KIT_NODES - 1 + KIT_CLIENTS) + 128 };
 
 static struct kin_net_options quick_options(void)
 {
@@ -28,10 +28,9 @@ static void put_frame(struct kin_buf *to, const struct kin_frame *f, uint64_t se
 
 static void a_frame_with_any_wrong_byte_closes_the_connection(void **state)
 {
-    (void)state;
     struct endpoint coordinator, worker;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
-    endpoint_open(&worker, 2, coordinator.port, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    endpoint_open(&worker, 2, coordinator.address, kit_options());
     struct kin_frame *f = kit_frame(3, 20, 100);
     struct kin_buf good = {0};
     put_frame(&good, f, 0);
@@ -42,7 +41,7 @@ static void a_frame_with_any_wrong_byte_closes_the_connection(void **state)
     for (size_t at = 0; at < good.n; at += at < WIRE_HEAD_BYTES ? 1 : 13) {
         if (at == 10 || at == 14)
             continue; /* longer by 64 KiB and more: the next test's */
-        int fd = raw_worker(coordinator.port, 1, WIRE_CONTROL, at);
+        int fd = raw_worker(coordinator.address, 1, WIRE_CONTROL, at);
         uint8_t flip = at < WIRE_HEAD_BYTES && at >= 8 && at < 16 ? 0x80 : 0x01;
         good.p[at] ^= flip;
         assert_true(raw_write(fd, good.p, good.n));
@@ -64,11 +63,12 @@ static void a_frame_with_any_wrong_byte_closes_the_connection(void **state)
     endpoint_close(&coordinator);
 }
 
-static void wrong_head(unsigned port, uint32_t type, uint32_t body, uint32_t payload, uint64_t seq)
+static void wrong_head(const char *address, uint32_t type, uint32_t body, uint32_t payload,
+                       uint64_t seq)
 {
     uint8_t head[WIRE_HEAD_BYTES];
     struct kin_frame empty = {.type = type};
-    int fd = raw_worker(port, 1, WIRE_CONTROL, seq + 1);
+    int fd = raw_worker(address, 1, WIRE_CONTROL, seq + 1);
     wire_put_head(&empty, seq, head);
     kin_put_le32(head + 8, body);
     kin_put_le32(head + 12, payload);
@@ -81,16 +81,15 @@ static void wrong_head(unsigned port, uint32_t type, uint32_t body, uint32_t pay
 
 static void lengths_beyond_the_limits_close_the_connection_at_once(void **state)
 {
-    (void)state;
     struct endpoint coordinator;
     struct kin_net_options o = kit_options();
     o.payload_max = 1 << 20;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, o);
-    wrong_head(coordinator.port, 1, KIN_NET_BODY_MAX + 1, 0, 0);
-    wrong_head(coordinator.port, 1, UINT32_MAX, 0, 0);
-    wrong_head(coordinator.port, 1, 0, (1 << 20) + 1, 0);
-    wrong_head(coordinator.port, 1, UINT32_MAX, UINT32_MAX, 0);
-    wrong_head(coordinator.port, 1, 0, 0, 1); /* not the first */
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), o);
+    wrong_head(coordinator.address, 1, KIN_NET_BODY_MAX + 1, 0, 0);
+    wrong_head(coordinator.address, 1, UINT32_MAX, 0, 0);
+    wrong_head(coordinator.address, 1, 0, (1 << 20) + 1, 0);
+    wrong_head(coordinator.address, 1, UINT32_MAX, UINT32_MAX, 0);
+    wrong_head(coordinator.address, 1, 0, 0, 1); /* not the first */
     kit_wait(endpoint_stats(&coordinator).malformed == 5);
     endpoint_close(&coordinator);
 }
@@ -105,16 +104,15 @@ enum { MEASURE_DATA = true, GROWTH_MIB = 16 };
 /* A header may promise much; room is made only for what has come. */
 static void a_promise_of_bytes_costs_little_memory(void **state)
 {
-    (void)state;
     enum { PEERS = 6 };
     struct endpoint coordinator;
     uint8_t head[WIRE_HEAD_BYTES];
     int fds[PEERS];
     struct kin_frame empty = {.type = 1};
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
     struct kin_buf most = {0};
     for (uint32_t i = 0; i < PEERS; i++) {
-        fds[i] = raw_worker(coordinator.port, 1 + i / 2, i % 2, 1);
+        fds[i] = raw_worker(coordinator.address, 1 + i / 2, i % 2, 1);
         wire_put_head(&empty, 0, head);
         kin_put_le32(head + 12, 64 << 20);
         assert_true(raw_write(fds[i], head, sizeof head));
@@ -140,10 +138,9 @@ static void a_promise_of_bytes_costs_little_memory(void **state)
 
 static void frames_may_come_in_any_pieces(void **state)
 {
-    (void)state;
     static const size_t pieces[] = {1, 7, 31, 33, 1000, 16384, 70000};
     struct endpoint coordinator;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
     struct kin_buf all = {0};
     for (uint32_t i = 0; i < 9; i++) {
         struct kin_frame *f = kit_frame(i + 1, i * 11, i == 8 ? 40000 : i * 500);
@@ -151,9 +148,10 @@ static void frames_may_come_in_any_pieces(void **state)
         kin_frame_unref(f);
     }
     for (uint32_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
-        int fd = raw_worker(coordinator.port, 1, WIRE_CONTROL, p);
+        int fd = raw_worker(coordinator.address, 1, WIRE_CONTROL, p);
         int yes = 1;
-        setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &yes, sizeof yes);
+        if (!kit_path(coordinator.address))
+            setsockopt(fd, IPPROTO_TCP, 1 /* TCP_NODELAY */, &yes, sizeof yes);
         for (size_t at = 0; at < all.n; at += pieces[p])
             assert_true(raw_write(fd, all.p + at, all.n - at < pieces[p] ? all.n - at : pieces[p]));
         kit_wait(atomic_load(&coordinator.frames) == 9 * (p + 1));
@@ -165,77 +163,239 @@ static void frames_may_come_in_any_pieces(void **state)
 
 /* ---- those who are not welcome ---- */
 
-static void refuse(struct kin_net_options server, struct kin_net_options client, kin_node_id node)
+/* The dialler is told why, and goes on dialling. */
+static void refuse(void **state, struct kin_net_options server, struct kin_net_options client,
+                   kin_node_id node, kin_status why)
 {
-    struct endpoint coordinator, worker;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, server);
-    endpoint_open(&worker, node, coordinator.port, client);
-    kit_wait(atomic_load(&worker.refusals) > 0);
-    kit_wait(endpoint_stats(&worker).refused >= 2);
-    assert_false(kin_net_is_up(worker.net, KIN_COORDINATOR));
-    kin_net_send(worker.net, KIN_COORDINATOR, kit_frame(1, 1, 1));
-    endpoint_close(&worker);
+    struct endpoint coordinator, dialler;
+    struct kin_err err = {0};
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), server);
+    endpoint_open(&dialler, node, coordinator.address, client);
+    kit_wait(atomic_load(&dialler.refusals) > 0);
+    kit_wait(endpoint_stats(&dialler).refused >= 2);
+    assert_false(kin_net_is_up(dialler.net, KIN_COORDINATOR));
+    assert_int_equal(kin_net_last_refusal(dialler.net, &err), why);
+    assert_int_equal(err.status, why);
+    assert_true(*err.msg);
+    assert_int_equal(kin_net_self(dialler.net), 0);
+    kin_net_send(dialler.net, KIN_COORDINATOR, kit_frame(1, 1, 1));
+    endpoint_close(&dialler);
     assert_int_equal(atomic_load(&coordinator.frames), 0);
+    for (size_t i = 0; i < KIT_NUMBERS; i++)
+        assert_int_equal(atomic_load(&coordinator.ups[i]), 0);
     endpoint_close(&coordinator);
 }
 
-static void another_secret_or_node_is_refused(void **state)
+static void who_is_not_wanted_is_told_why(void **state)
 {
-    (void)state;
     static const uint8_t other_key[KIN_NET_KEY_BYTES] = {1, 2, 4};
     struct kin_net_options right = kit_options(), other = kit_options(), none = kit_options();
+    struct kin_net_options no_clients = kit_options(), no_workers = kit_options();
     other.key = other_key;
     none.key = NULL;
-    refuse(right, other, 1);
-    refuse(right, none, 1);
-    refuse(none, right, 1);
-    refuse(right, right, KIT_NODES);
+    no_clients.clients_max = 0;
+    no_workers.nodes = 0;
+    refuse(state, right, other, 1, KIN_E_INVAL);
+    refuse(state, right, none, 1, KIN_E_INVAL);
+    refuse(state, none, right, 1, KIN_E_INVAL);
+    refuse(state, right, other, KIT_CLIENT_FIRST, KIN_E_INVAL);
+    refuse(state, right, right, KIT_NODES, KIN_E_LIMIT); /* not admitted */
+    refuse(state, no_clients, right, KIT_CLIENT_FIRST, KIN_E_RANGE);
+    refuse(state, no_workers, right, 1, KIN_E_RANGE);
+}
+
+static void expect_end(struct raw *r, uint32_t status)
+{
+    assert_int_equal(raw_end(r), status);
+    assert_true(raw_closed(r->fd));
+    close(r->fd);
 }
 
 static void a_proof_of_the_wrong_kind_is_refused(void **state)
 {
-    (void)state;
     struct endpoint coordinator;
-    uint8_t hello[WIRE_SHAKE_BYTES], challenge[WIRE_SHAKE_BYTES], message[WIRE_SHAKE_BYTES];
-    uint8_t proof[WIRE_PROOF_BYTES] = {0};
-    const uint8_t *theirs;
-    uint32_t status;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
     for (int round = 0; round < 3; round++) {
-        int fd = raw_connect(coordinator.port);
-        raw_hello(hello, 1, WIRE_CONTROL, 1);
-        assert_true(raw_write(fd, hello, sizeof hello));
-        assert_true(raw_read(fd, challenge, sizeof challenge));
-        if (round == 1) /* what the coordinator itself would say */
-            wire_prove(WIRE_COORDINATOR, kit_key, hello, challenge, proof);
-        if (round == 2) { /* a proof for another challenge */
-            challenge[20] ^= 1;
-            wire_prove(WIRE_WORKER, kit_key, hello, challenge, proof);
+        struct raw r = raw_of(1, WIRE_CONTROL, 1);
+        raw_begin(&r, coordinator.address);
+        if (round == 1) { /* a proof for another challenge */
+            r.talk.challenge[20] ^= 1;
+            raw_answer(&r);
         }
-        wire_put_proof(WIRE_WORKER, KIN_OK, proof, message);
-        assert_true(raw_write(fd, message, sizeof message));
-        assert_true(raw_read(fd, message, sizeof message));
-        assert_true(wire_get_proof(WIRE_COORDINATOR, message, &status, &theirs));
-        assert_int_not_equal(status, KIN_OK);
-        for (size_t i = 0; i < WIRE_PROOF_BYTES; i++)
-            assert_int_equal(theirs[i], 0); /* and it gives nothing away */
-        assert_true(raw_closed(fd));
-        close(fd);
+        if (round == 2) { /* what the coordinator itself would say */
+            struct wire_answer answer;
+            raw_answer(&r);
+            assert_true(wire_get_answer(r.talk.answer, &answer));
+            wire_prove_welcome(kit_key, &r.talk, 1, answer.proof);
+            wire_put_answer(&answer, r.talk.answer);
+        }
+        if (round == 0) /* zeros */
+            wire_put_answer(&(struct wire_answer){0}, r.talk.answer);
+        expect_end(&r, KIN_E_INVAL);
     }
     kit_wait(endpoint_stats(&coordinator).refused == 3);
     endpoint_close(&coordinator);
 }
 
+/* The secret alone makes nobody a certain worker. */
+static void a_wrong_signature_is_refused(void **state)
+{
+    struct endpoint coordinator;
+    struct wire_answer answer;
+    uint64_t refused = 0;
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    for (size_t at = 0; at < WIRE_SIGNATURE_BYTES; at += 9, refused++) { /* any byte */
+        struct raw r = raw_of(1, WIRE_CONTROL, 1);
+        raw_begin(&r, coordinator.address);
+        raw_answer(&r);
+        assert_true(wire_get_answer(r.talk.answer, &answer));
+        answer.signature[at] ^= 1;
+        wire_put_answer(&answer, r.talk.answer);
+        expect_end(&r, KIN_E_PROTO);
+    }
+    for (int round = 0; round < 3; round++, refused++) {
+        struct raw r = raw_of(1, WIRE_CONTROL, 1);
+        raw_begin(&r, coordinator.address);
+        struct wire_talk real = r.talk;
+        if (round == 0) /* by another key than the one that was said */
+            r.who = 2;
+        if (round == 1) /* of a hello that says something else */
+            r.talk.hello[8] ^= 3;
+        if (round == 2)
+            r.talk.challenge[20] ^= 1;
+        raw_answer(&r);
+        assert_true(wire_get_answer(r.talk.answer, &answer));
+        r.talk = real;
+        wire_prove(kit_key, &r.talk, answer.proof);
+        wire_put_answer(&answer, r.talk.answer);
+        expect_end(&r, KIN_E_PROTO);
+    }
+    kit_wait(endpoint_stats(&coordinator).refused == refused);
+    endpoint_close(&coordinator);
+}
+
+/* Small-order public keys would make anything a signature. */
+static void a_key_that_anybody_can_sign_for_is_refused(void **state)
+{
+    struct endpoint coordinator;
+    struct wire_hello hello;
+    struct wire_answer answer = {0};
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    for (uint8_t point = 0; point < 2; point++) {
+        struct raw r = raw_of(1, WIRE_CONTROL, 1);
+        r.fd = raw_connect(coordinator.address);
+        raw_hello(&r);
+        assert_true(wire_get_hello(r.talk.hello, &hello));
+        memset(hello.public_key, 0, sizeof hello.public_key);
+        hello.public_key[0] = answer.signature[0] = point;
+        wire_put_hello(&hello, r.talk.hello);
+        assert_true(raw_write(r.fd, r.talk.hello, WIRE_SHAKE_BYTES));
+        assert_true(raw_read(r.fd, r.talk.challenge, WIRE_SHAKE_BYTES));
+        wire_prove(kit_key, &r.talk, answer.proof);
+        wire_put_answer(&answer, r.talk.answer);
+        expect_end(&r, KIN_E_PROTO);
+    }
+    endpoint_close(&coordinator);
+}
+
+/* Neither the proof nor, where the secret is known or there is none, the signature fits another
+ * challenge. */
+static void what_was_overheard_cannot_be_said_again(void **state)
+{
+    static const uint8_t none[KIN_NET_KEY_BYTES];
+    for (int secret = 0; secret < 2; secret++) {
+        struct wire_answer answer;
+        struct endpoint coordinator;
+        struct kin_net_options o = kit_options();
+        o.key = secret ? kit_key : NULL;
+        endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), o);
+        struct raw first = raw_of(1, WIRE_CONTROL, 1);
+        first.key = o.key;
+        raw_dial(&first, coordinator.address);
+        struct raw again = first; /* says the same, with the same nonce */
+        raw_begin(&again, coordinator.address);
+        expect_end(&again, KIN_E_INVAL);
+        raw_begin(&again, coordinator.address);
+        assert_true(wire_get_answer(first.talk.answer, &answer));
+        wire_prove(secret ? kit_key : none, &again.talk, answer.proof);
+        wire_put_answer(&answer, again.talk.answer);
+        expect_end(&again, KIN_E_PROTO);
+        kit_wait(endpoint_stats(&coordinator).connections == 1);
+        assert_int_equal(endpoint_stats(&coordinator).replaced, 0);
+        close(first.fd);
+        endpoint_close(&coordinator);
+    }
+}
+
+/* Two connections make a node only if one process made them. */
+static void connections_of_different_keys_do_not_make_a_node(void **state)
+{
+    struct endpoint coordinator;
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    struct raw control = raw_of(1, WIRE_CONTROL, 5), bulk = raw_of(2, WIRE_BULK, 5);
+    struct raw client = raw_of(KIT_CLIENT_FIRST, WIRE_CONTROL, 5);
+    struct raw other = raw_of(KIT_CLIENT_FIRST + 1, WIRE_BULK, 5);
+    raw_dial(&control, coordinator.address);
+    raw_dial(&bulk, coordinator.address);
+    raw_dial(&client, coordinator.address);
+    raw_dial(&other, coordinator.address);
+    assert_int_equal(control.welcome.node, 1);
+    assert_int_equal(bulk.welcome.node, 2);
+    assert_int_equal(client.welcome.node, KIT_CLIENT_FIRST);
+    assert_int_equal(other.welcome.node, KIT_CLIENT_FIRST + 1);
+    for (kin_node_id n = 0; n < KIT_NUMBERS; n++)
+        assert_false(kin_net_is_up(coordinator.net, n));
+    struct raw rest = raw_of(KIT_CLIENT_FIRST, WIRE_BULK, 5);
+    raw_dial(&rest, coordinator.address); /* and these two are a client */
+    assert_int_equal(rest.welcome.node, KIT_CLIENT_FIRST);
+    kit_wait(kin_net_is_up(coordinator.net, KIT_CLIENT_FIRST));
+    int fds[] = {control.fd, bulk.fd, client.fd, other.fd, rest.fd};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++)
+        close(fds[i]);
+    endpoint_close(&coordinator);
+}
+
+/* A worker's number needs admission, whatever else the key is known for. */
+static void a_client_cannot_become_a_worker(void **state)
+{
+    struct endpoint coordinator;
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    struct raw client = raw_of(KIT_CLIENT_FIRST, WIRE_CONTROL, 5), worker = client, both = client;
+    raw_dial(&client, coordinator.address);
+    worker.role = KIN_NET_WORKER;
+    worker.kind = WIRE_BULK;
+    raw_begin(&worker, coordinator.address);
+    raw_answer(&worker);
+    expect_end(&worker, KIN_E_LIMIT);
+    for (uint32_t role = 0; role < 5; role++) { /* the coordinator's own, and none */
+        if (role == KIN_NET_WORKER || role == KIN_NET_CLIENT)
+            continue;
+        both.role = role;
+        raw_begin(&both, coordinator.address);
+        assert_int_equal(both.challenge.status, KIN_E_RANGE);
+        assert_true(raw_closed(both.fd));
+        close(both.fd);
+    }
+    both.role = KIN_NET_CLIENT;
+    both.kind = WIRE_KINDS;
+    raw_begin(&both, coordinator.address);
+    assert_int_equal(both.challenge.status, KIN_E_RANGE);
+    assert_true(raw_closed(both.fd));
+    close(both.fd);
+    assert_int_equal(endpoint_stats(&coordinator).replaced, 0);
+    close(client.fd);
+    endpoint_close(&coordinator);
+}
+
 static void an_unknown_version_is_refused(void **state)
 {
-    (void)state;
     struct endpoint coordinator;
     uint8_t message[WIRE_SHAKE_BYTES];
     struct wire_challenge challenge;
     struct wire_hello hello = {
-        .version_min = WIRE_VERSION_MAX + 1, .version_max = WIRE_VERSION_MAX + 9, .node = 1};
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, kit_options());
-    int fd = raw_connect(coordinator.port);
+        .version_min = WIRE_VERSION_MAX + 1, .version_max = WIRE_VERSION_MAX + 9, .role = 1};
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), kit_options());
+    int fd = raw_connect(coordinator.address);
     wire_put_hello(&hello, message);
     assert_true(raw_write(fd, message, sizeof message));
     assert_true(raw_read(fd, message, sizeof message));
@@ -250,12 +410,11 @@ static void an_unknown_version_is_refused(void **state)
 
 static void silence_is_closed_and_pings_are_not_silence(void **state)
 {
-    (void)state;
     struct endpoint coordinator, worker;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, quick_options());
-    endpoint_open(&worker, 2, coordinator.port, quick_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), quick_options());
+    endpoint_open(&worker, 2, coordinator.address, quick_options());
     kit_wait(kin_net_is_up(coordinator.net, 2) && kin_net_is_up(worker.net, KIN_COORDINATOR));
-    int fd = raw_worker(coordinator.port, 1, WIRE_CONTROL, 1);
+    int fd = raw_worker(coordinator.address, 1, WIRE_CONTROL, 1);
     uint64_t began = kit_now_ms();
     assert_true(raw_closed(fd));
     assert_true(kit_now_ms() - began >= 900);
@@ -268,16 +427,15 @@ static void silence_is_closed_and_pings_are_not_silence(void **state)
 
 static void a_peer_that_does_not_read_costs_a_bounded_queue(void **state)
 {
-    (void)state;
     struct endpoint coordinator;
     struct kin_net_options o = quick_options();
     uint8_t ping[WIRE_HEAD_BYTES];
     struct kin_frame empty = {.type = WIRE_PING};
     uint64_t sequence = 0;
     o.queue_bytes = 8 << 20;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, o);
-    int control = raw_worker(coordinator.port, 1, WIRE_CONTROL, 1);
-    int bulk = raw_worker(coordinator.port, 1, WIRE_BULK, 1);
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), o);
+    int control = raw_worker(coordinator.address, 1, WIRE_CONTROL, 1);
+    int bulk = raw_worker(coordinator.address, 1, WIRE_BULK, 1);
     kit_wait(kin_net_is_up(coordinator.net, 1));
     for (uint32_t i = 1; i <= 64; i++)
         kin_net_send(coordinator.net, 1, kit_frame(i, 1, 1 << 20));
@@ -298,16 +456,15 @@ static void a_peer_that_does_not_read_costs_a_bounded_queue(void **state)
 
 static void silent_clients_do_not_keep_a_worker_out(void **state)
 {
-    (void)state;
     enum { SILENT = CONNECTIONS_BOUND + 20 };
     struct endpoint coordinator, worker;
     struct kin_net_options o = quick_options();
     int fds[SILENT];
     o.handshake_ms = 2 * WAIT_MS; /* it is not time that makes room */
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, o);
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), o);
     for (size_t i = 0; i < SILENT; i++)
-        fds[i] = raw_connect(coordinator.port);
-    endpoint_open(&worker, 1, coordinator.port, quick_options());
+        fds[i] = raw_connect(coordinator.address);
+    endpoint_open(&worker, 1, coordinator.address, quick_options());
     kit_wait(kin_net_is_up(worker.net, KIN_COORDINATOR));
     assert_true(endpoint_stats(&coordinator).expired >= SILENT - PENDING);
     for (size_t i = 0; i < SILENT; i++)
@@ -318,32 +475,35 @@ static void silent_clients_do_not_keep_a_worker_out(void **state)
 
 /* ---- thousands of them ---- */
 
-enum { CLIENTS = 2000, HELD = 200 };
+/* nng closes a descriptor some time after its connection was freed: on a busy machine more of them
+ * wait for it than there are connections, but not as many as there were clients. */
+enum { CLIENTS = 2000, HELD = 200, DESCRIPTORS_BOUND = CLIENTS / 2 };
 
-static void abrupt_client(unsigned port, unsigned i, int held[HELD])
+static void abrupt_client(const char *address, unsigned i, int held[HELD])
 {
-    static const char http[] = "GET / HTTP/1.1\r\nHost: kindred\r\nUser-Agent: of some length, so "
-                               "that it is enough for a message\r\n\r\n";
-    uint8_t hello[WIRE_SHAKE_BYTES];
+    static const char http[] =
+        "GET / HTTP/1.1\r\nHost: kindred\r\nUser-Agent: of some length, so "
+        "that it is enough for a message of the handshake, all of it\r\n\r\n";
     struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    int fd = raw_connect(port), *slot = &held[i % HELD];
-    raw_hello(hello, 1 + i % 3, i % 2, i);
+    struct raw r = raw_of(1 + i % 3, i % 2, i);
+    int fd = raw_connect(address), *slot = &held[i % HELD];
+    raw_hello(&r);
     switch (i % 6) {
     case 0: /* nothing, then a reset */
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         break;
     case 1: /* half a message, then a reset */
-        (void)raw_write(fd, hello, 1 + i % (WIRE_SHAKE_BYTES - 1));
+        (void)raw_write(fd, r.talk.hello, 1 + i % (WIRE_SHAKE_BYTES - 1));
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         break;
     case 2: /* another protocol */
         (void)raw_write(fd, http, sizeof http - 1);
         break;
     case 3: /* a handshake that stops half-way, and stays */
-        (void)raw_write(fd, hello, sizeof hello);
+        (void)raw_write(fd, r.talk.hello, WIRE_SHAKE_BYTES);
         break;
     case 4: /* slow: one byte, and stays */
-        (void)raw_write(fd, hello, 1);
+        (void)raw_write(fd, r.talk.hello, 1);
         break;
     default: /* no word, half closed, and stays */
         shutdown(fd, SHUT_WR);
@@ -358,20 +518,19 @@ static void abrupt_client(unsigned port, unsigned i, int held[HELD])
 
 static void thousands_of_abrupt_clients_leave_no_trace(void **state)
 {
-    (void)state;
     struct endpoint coordinator, worker;
     int held[HELD];
     uint32_t sent = 0;
     unsigned most = 0;
-    endpoint_open(&coordinator, KIN_COORDINATOR, 0, quick_options());
-    endpoint_open(&worker, 2, coordinator.port, quick_options());
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), quick_options());
+    endpoint_open(&worker, 2, coordinator.address, quick_options());
     kit_wait(kin_net_is_up(worker.net, KIN_COORDINATOR) && kin_net_is_up(coordinator.net, 2));
     for (size_t i = 0; i < HELD; i++)
         held[i] = -1;
     unsigned descriptors = kit_descriptors();
     size_t resident = kit_memory(false);
     for (unsigned i = 0; i < CLIENTS; i++) {
-        abrupt_client(coordinator.port, i, held);
+        abrupt_client(coordinator.address, i, held);
         if (i % 10 == 0) {
             kin_net_send(worker.net, KIN_COORDINATOR, kit_frame(++sent, 100, (i % 3) * 50000));
             kit_wait(atomic_load(&coordinator.frames) == sent);
@@ -392,7 +551,7 @@ static void thousands_of_abrupt_clients_leave_no_trace(void **state)
                 descriptors, most, stats.connections_max, grown >> 10);
     assert_int_equal(stats.accepted, CLIENTS + 2);
     assert_true(stats.connections_max <= CONNECTIONS_BOUND);
-    assert_true(most <= descriptors + HELD + 2 * CONNECTIONS_BOUND);
+    assert_true(most <= descriptors + DESCRIPTORS_BOUND);
     assert_true(grown >> 20 < GROWTH_MIB);
     assert_int_equal(atomic_load(&coordinator.frames), sent);
     assert_int_equal(endpoint_stats(&worker).dialled, 2); /* it noticed nothing */
@@ -400,20 +559,111 @@ static void thousands_of_abrupt_clients_leave_no_trace(void **state)
     endpoint_close(&coordinator);
 }
 
-int main(void)
+/* ---- thousands who are welcome ---- */
+
+static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+/* A client that is let in, or told that there are too many; *numbers: how often each was given. */
+static bool passing_client(struct endpoint *coordinator, uint32_t i, unsigned numbers[KIT_NUMBERS])
+{
+    struct raw r[WIRE_KINDS];
+    uint32_t kinds = i % 3 ? WIRE_KINDS : 1, status = KIN_OK;
+    for (uint32_t kind = 0; kind < kinds && status == KIN_OK; kind++) {
+        r[kind] = raw_of(1000 + i, kind, i);
+        raw_begin(&r[kind], coordinator->address);
+        raw_answer(&r[kind]);
+        status = raw_end(&r[kind]);
+        if (status != KIN_OK) {
+            assert_int_equal(kind, 0); /* who has a number keeps it */
+            assert_int_equal(status, KIN_E_LIMIT);
+            close(r[kind].fd);
+            return false;
+        }
+        assert_int_equal(r[kind].welcome.node, r[0].welcome.node);
+    }
+    assert_true(r[0].welcome.node >= KIT_CLIENT_FIRST && r[0].welcome.node < KIT_NUMBERS);
+    numbers[r[0].welcome.node]++;
+    if (i % 4 == 1)
+        (void)raw_write(r[0].fd, "no frame at all, though 32 bytes", 32);
+    for (uint32_t kind = 0; kind < kinds; kind++) {
+        if (i % 4 == 2)
+            setsockopt(r[kind].fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+        close(r[kind].fd);
+    }
+    return true;
+}
+
+/* All numbers are free: they are given in order, and then there is none. */
+static void numbers_are_all_free(struct endpoint *coordinator)
+{
+    struct raw r[KIT_CLIENTS + 1];
+    for (uint32_t i = 0; i <= KIT_CLIENTS; i++) {
+        r[i] = raw_of(100 + i, WIRE_CONTROL, 1);
+        raw_begin(&r[i], coordinator->address);
+        raw_answer(&r[i]);
+        assert_int_equal(raw_end(&r[i]), i < KIT_CLIENTS ? KIN_OK : KIN_E_LIMIT);
+        if (i < KIT_CLIENTS)
+            assert_int_equal(r[i].welcome.node, KIT_CLIENT_FIRST + i);
+    }
+    for (uint32_t i = 0; i <= KIT_CLIENTS; i++)
+        close(r[i].fd);
+}
+
+static void thousands_of_clients_come_and_go_and_leave_no_trace(void **state)
+{
+    struct endpoint coordinator;
+    unsigned numbers[KIT_NUMBERS] = {0}, come = 0, most = 0;
+    endpoint_open(&coordinator, KIN_COORDINATOR, kit_address(state), quick_options());
+    unsigned descriptors = kit_descriptors();
+    size_t resident = kit_memory(false);
+    for (uint32_t i = 0; i < CLIENTS; i++) {
+        come += passing_client(&coordinator, i, numbers);
+        if (i % 100 == 0 && kit_descriptors() > most)
+            most = kit_descriptors();
+    }
+    size_t grown = kit_memory(false) > resident ? kit_memory(false) - resident : 0;
+    kit_wait(endpoint_stats(&coordinator).connections == 0);
+    kit_wait(kit_descriptors() <= descriptors);
+    if (getenv("KIN_TEST_LOG"))
+        fprintf(stderr, "%u of %u let in; descriptors %u, at most %u; %zu KiB more\n", come,
+                CLIENTS, descriptors, most, grown >> 10);
+    assert_true(come > CLIENTS / 2);
+    assert_true(numbers[KIT_CLIENT_FIRST] > 0);
+    assert_true(most <= descriptors + DESCRIPTORS_BOUND);
+    assert_true(grown >> 20 < GROWTH_MIB);
+    numbers_are_all_free(&coordinator);
+    kit_wait(endpoint_stats(&coordinator).connections == 0);
+    for (kin_node_id n = 0; n < KIT_NUMBERS; n++)
+        kit_wait(atomic_load(&coordinator.ups[n]) == atomic_load(&coordinator.downs[n]));
+    endpoint_close(&coordinator);
+}
+
+static int run(struct kit_transport transport)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_frame_with_any_wrong_byte_closes_the_connection),
-        cmocka_unit_test(lengths_beyond_the_limits_close_the_connection_at_once),
-        cmocka_unit_test(a_promise_of_bytes_costs_little_memory),
-        cmocka_unit_test(frames_may_come_in_any_pieces),
-        cmocka_unit_test(another_secret_or_node_is_refused),
-        cmocka_unit_test(a_proof_of_the_wrong_kind_is_refused),
-        cmocka_unit_test(an_unknown_version_is_refused),
-        cmocka_unit_test(silence_is_closed_and_pings_are_not_silence),
-        cmocka_unit_test(a_peer_that_does_not_read_costs_a_bounded_queue),
-        cmocka_unit_test(silent_clients_do_not_keep_a_worker_out),
-        cmocka_unit_test(thousands_of_abrupt_clients_leave_no_trace),
+        cmocka_unit_test_prestate(a_frame_with_any_wrong_byte_closes_the_connection, &transport),
+        cmocka_unit_test_prestate(lengths_beyond_the_limits_close_the_connection_at_once,
+                                  &transport),
+        cmocka_unit_test_prestate(a_promise_of_bytes_costs_little_memory, &transport),
+        cmocka_unit_test_prestate(frames_may_come_in_any_pieces, &transport),
+        cmocka_unit_test_prestate(who_is_not_wanted_is_told_why, &transport),
+        cmocka_unit_test_prestate(a_proof_of_the_wrong_kind_is_refused, &transport),
+        cmocka_unit_test_prestate(a_wrong_signature_is_refused, &transport),
+        cmocka_unit_test_prestate(a_key_that_anybody_can_sign_for_is_refused, &transport),
+        cmocka_unit_test_prestate(what_was_overheard_cannot_be_said_again, &transport),
+        cmocka_unit_test_prestate(connections_of_different_keys_do_not_make_a_node, &transport),
+        cmocka_unit_test_prestate(a_client_cannot_become_a_worker, &transport),
+        cmocka_unit_test_prestate(an_unknown_version_is_refused, &transport),
+        cmocka_unit_test_prestate(silence_is_closed_and_pings_are_not_silence, &transport),
+        cmocka_unit_test_prestate(a_peer_that_does_not_read_costs_a_bounded_queue, &transport),
+        cmocka_unit_test_prestate(silent_clients_do_not_keep_a_worker_out, &transport),
+        cmocka_unit_test_prestate(thousands_of_abrupt_clients_leave_no_trace, &transport),
+        cmocka_unit_test_prestate(thousands_of_clients_come_and_go_and_leave_no_trace, &transport),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name(transport.name, tests, NULL, NULL);
+}
+
+int main(void)
+{
+    return run(kit_tcp()) + run(kit_unix());
 }

@@ -60,10 +60,11 @@ static void test_owners_are_in_range_and_balanced(void **state)
             homes[home]++;
             keys[owner]++;
         }
+        const double each = (double)N / (double)KIN_SHARDS;
         uint32_t fewest = KIN_SHARDS / workers[w],
                  most = (KIN_SHARDS + workers[w] - 1) / workers[w];
         for (uint32_t i = 0; i < workers[w]; i++) {
-            double low = 0.9 * N * fewest / KIN_SHARDS, high = 1.1 * N * most / KIN_SHARDS;
+            double low = 0.9 * each * fewest, high = 1.1 * each * most;
             assert_true(homes[i] > low && homes[i] < high);
             assert_true(keys[i] > low && keys[i] < high);
         }

@@ -9,6 +9,24 @@
 
 #include <string.h>
 
+/* Parses a text after taking the '^' out; returns where that was. */
+static size_t parse_marked(const char *marked, struct kin_yaml *yaml)
+{
+    const char *mark = strchr(marked, '^');
+    size_t at = (size_t)(mark - marked);
+    struct kin_buf text = {0};
+    kin_buf_put(&text, marked, at);
+    kin_buf_puts(&text, mark + 1);
+    struct kin_problems problems = {0};
+    struct kin_report report = {.out = &problems};
+    assert_int_equal(kin_yaml_parse((struct kin_str){(const char *)text.p, text.n}, yaml, &report),
+                     KIN_OK);
+    assert_int_equal(problems.count, 0);
+    kin_problems_deinit(&problems);
+    kin_buf_deinit(&text);
+    return at;
+}
+
 static void test_offsets_inside_scalars_are_exact(void **state)
 {
     (void)state;
@@ -57,16 +75,8 @@ static void test_offsets_inside_scalars_are_exact(void **state)
         {"- x: ^|\n   ab\n", "ab\n", 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        const char *mark = strchr(cases[i].yaml, '^');
-        size_t at = (size_t)(mark - cases[i].yaml);
-        struct kin_buf text = {0};
-        kin_buf_put(&text, cases[i].yaml, at);
-        kin_buf_puts(&text, mark + 1);
-        struct kin_problems problems = {0};
-        struct kin_report report = {.out = &problems};
         struct kin_yaml yaml;
-        assert_int_equal(
-            kin_yaml_parse((struct kin_str){(const char *)text.p, text.n}, &yaml, &report), KIN_OK);
+        size_t at = parse_marked(cases[i].yaml, &yaml);
         const struct kin_yaml_node *node = yaml.root->first;
         while (node->kind != KIN_YAML_SCALAR)
             node = node->first;
@@ -75,8 +85,81 @@ static void test_offsets_inside_scalars_are_exact(void **state)
             print_error("case %zu: %s\n", i, cases[i].yaml);
         assert_int_equal(kin_yaml_offset(&yaml, node, cases[i].byte), at);
         kin_yaml_deinit(&yaml);
-        kin_problems_deinit(&problems);
-        kin_buf_deinit(&text);
+    }
+}
+
+/* The first node, from the top, that is nothing; NULL: there is none. Depth is bounded by the
+ * parser. */
+static const struct kin_yaml_node *first_null(const struct kin_yaml_node *node)
+{
+    for (; node; node = node->next) {
+        const struct kin_yaml_node *found = kin_yaml_is_null(node) ? node : first_null(node->first);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* libfyaml's versions differ in where they put a value that is not there. */
+static void test_nothing_is_at_its_key_or_dash(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "^a:",
+        "^a: \n",
+        "^a:\nb: 1\n",
+        "^a: # nothing\n\n\nb: 1\n",
+        "x:\n  ^a:\nb: 1\n",
+        "x: 1\n^'a':\n",
+        "? ^a\n? 1\n: 2\n",
+        "{^a: , b: 1}",
+        "{^a, b: 1}",
+        "{x: {b: 1, ^\"a\":}}",
+        "[x: 1, ^a: , b: 1]",
+        "- x\n^-\n- y\n",
+        "- x\n^- # nothing\n- y\n",
+        "a:\n  - x\n  ^-\nb: 1\n",
+        "- - 1\n  ^-\n- y\n",
+        "- ^-\n- y\n",
+        "- ^a:\n- y\n",
+        "^---\n...\n",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kin_yaml yaml;
+        size_t at = parse_marked(cases[i], &yaml);
+        const struct kin_yaml_node *node = first_null(yaml.root);
+        if (!node || node->at != at || node->end != at)
+            print_error("case %zu: %s\n", i, cases[i]);
+        assert_non_null(node);
+        assert_int_equal(node->at, at);
+        assert_int_equal(node->end, at);
+        kin_yaml_deinit(&yaml);
+    }
+    /* what follows a key without a value is not mistaken for it */
+    struct kin_yaml yaml;
+    size_t at = parse_marked("- a:\n^-\n", &yaml);
+    assert_int_equal(yaml.root->first->next->at, at);
+    kin_yaml_deinit(&yaml);
+}
+
+/* Empty, and there. */
+static void test_empty_texts_are_where_they_stand(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {
+        "a: ^''",  "a: ^\"\"", "- ^''\n- b\n",  "{a: ^'', b: 1}", "a: ^|",
+        "a: ^|\n", "a: ^>-\n", "a: ^|\nb: 1\n", "- ^>\n- b\n",
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct kin_yaml yaml;
+        size_t at = parse_marked(cases[i], &yaml);
+        const struct kin_yaml_node *node = yaml.root->first;
+        if (node->at != at || node->value.n != 0)
+            print_error("case %zu: %s\n", i, cases[i]);
+        assert_int_equal(node->at, at);
+        assert_int_equal(node->value.n, 0);
+        assert_false(kin_yaml_is_null(node));
+        kin_yaml_deinit(&yaml);
     }
 }
 
@@ -164,6 +247,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_offsets_inside_scalars_are_exact),
+        cmocka_unit_test(test_nothing_is_at_its_key_or_dash),
+        cmocka_unit_test(test_empty_texts_are_where_they_stand),
         cmocka_unit_test(test_columns_count_characters_also_in_long_lines),
         cmocka_unit_test(test_paths_name_keys_and_items),
         cmocka_unit_test(test_commas_inside_parentheses_join),

@@ -100,6 +100,33 @@ static const struct bad_case bad_cases[] = {
      PUT("---\n"
          "kindred: 1\n"),
      {{13, 1, "", "a second document; expected one workflow in a file"}}},
+    {NULL,
+     PUT("...\n"
+         "# the second\n"
+         "kindred: 1\n"),
+     {{15, 1, "", "a second document; expected one workflow in a file"}}},
+    {NULL,
+     PUT("refine:\n"
+         "...\n"
+         "...\n"
+         " kindred: 1\n"),
+     {{16, 2, "", "a second document; expected one workflow in a file"}}},
+    {"- Exact(email)",
+     PUT("- when: >-\n"
+         "    Exact(email)\n"
+         "      OR Exact(phone)\n"),
+     {{13, 5, "rules[0].when", "the lines after | or > must be deeper than their key or dash"}}},
+    {"- Exact(email)",
+     PUT("- |\n"
+         "\n"
+         "  Exact(email)\n"
+         "   OR Exact(phone)\n"),
+     {{14, 3, "rules[0]", "the lines after | or > must be deeper than their key or dash"}}},
+    {"",
+     PUT("--- >\n"
+         "kindred\n"
+         " 1\n"),
+     {{2, 1, "", "found a text; expected a map of keys and values"}}},
     {NULL, PUT("clutter\n"), {{13, 1, "", "not valid YAML: invalid value after mapping"}}},
     {"name: name",
      PUT("name: &n name"),
@@ -575,6 +602,13 @@ static const struct bad_case bad_cases[] = {
     {NULL,
      PUT("block_on:\n"),
      {{13, 1, "block_on", "found nothing; expected a list of lists of terms"}}},
+    {NULL,
+     PUT("block_on:\n"
+         "  - [dob]\n"
+         "  -\n"
+         "refine:\n"),
+     {{15, 3, "block_on[1]", "found nothing; expected a list of terms"},
+      {16, 1, "refine", "found nothing; expected a list of fields"}}},
     {NULL,
      PUT("block_on: [~]\n"),
      {{13, 12, "block_on[0]", "found nothing; expected a list of terms"}}},

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -154,20 +155,54 @@ static int target_state(struct kin_out *out, kin_status *status, struct kin_err 
     return -1;
 }
 
+static int open_partial(const struct kin_out *out)
+{
+    return openat(out->parent_fd, out->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+/* The directory in the making is locked by who makes it, until it is in place or the process is
+ * gone: a left-over is known by being free. File systems without such locks do without. */
+static bool is_taken(int fd)
+{
+    return flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+}
+
+static kin_status busy(struct kin_out *out, struct kin_err *err)
+{
+    out->made = false; /* what is there is somebody else's */
+    return kin_err_set(err, KIN_E_BUSY, "'%s' is being written by another process", out->dir);
+}
+
+/* Another process may have found the directory free between its making and its locking. */
+static bool is_ours(const struct kin_out *out)
+{
+    struct stat held, named;
+    return !is_taken(out->fd) && fstat(out->fd, &held) == 0 &&
+           fstatat(out->parent_fd, out->partial, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+           held.st_dev == named.st_dev && held.st_ino == named.st_ino;
+}
+
 static kin_status make_partial(struct kin_out *out, struct kin_err *err)
 {
     kin_status st = KIN_OK;
     if (target_state(out, &st, err) < 0)
         return st;
-    int sys = remove_tree(out->parent_fd, out->partial, 0);
+    int old = open_partial(out); /* stays locked until it is removed */
+    bool taken = old >= 0 && is_taken(old);
+    int sys = taken ? 0 : remove_tree(out->parent_fd, out->partial, 0);
+    if (old >= 0)
+        close(old);
+    if (taken)
+        return busy(out, err);
     if (sys && sys != ENOENT)
         return kin_live_fail(err, sys, "cannot remove the left-over", out->partial);
     if (mkdirat(out->parent_fd, out->partial, 0777)) /* the umask decides who may look */
         return kin_live_fail(err, errno, "cannot make the directory for", out->dir);
     out->made = true;
-    out->fd = openat(out->parent_fd, out->partial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return out->fd < 0 ? kin_live_fail(err, errno, "cannot open the directory for", out->dir)
-                       : KIN_OK;
+    out->fd = open_partial(out);
+    if (out->fd < 0)
+        return kin_live_fail(err, errno, "cannot open the directory for", out->dir);
+    return is_ours(out) ? KIN_OK : busy(out, err);
 }
 
 static void out_discard(struct kin_out *out)

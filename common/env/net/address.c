@@ -40,21 +40,47 @@ static bool host_check(const char *host, bool bracketed, bool *loopback)
     return name_ok(host);
 }
 
-kin_status kin_net_address_check(const char *address, bool *loopback, struct kin_err *err)
+static bool tcp_check(const char *p, bool *loopback)
 {
-    static const char scheme[] = "tcp://";
     char host[HOST_MAX + 1];
-    const char *p = address + sizeof scheme - 1;
-    bool fine = strncmp(address, scheme, sizeof scheme - 1) == 0;
-    const char *colon = fine ? strrchr(p, ':') : NULL;
+    const char *colon = strrchr(p, ':');
     bool bracketed = colon && *p == '[' && colon[-1] == ']';
     size_t from = bracketed ? 1 : 0;
     size_t n = colon ? (size_t)(colon - p) - 2 * from : 0;
-    fine = n > 0 && n <= HOST_MAX;
-    if (fine) {
-        memcpy(host, p + from, n);
-        host[n] = '\0';
-        fine = port_ok(colon + 1) && host_check(host, bracketed, loopback);
+    if (n == 0 || n > HOST_MAX)
+        return false;
+    memcpy(host, p + from, n);
+    host[n] = '\0';
+    return port_ok(colon + 1) && host_check(host, bracketed, loopback);
+}
+
+/* A directory, or what could be mistaken for one, is no socket. */
+static bool path_check(const char *path)
+{
+    size_t n = strlen(path);
+    const char *name = strrchr(path, '/');
+    return *path == '/' && n <= KIN_NET_PATH_MAX && name[1] && strcmp(name, "/.") != 0 &&
+           strcmp(name, "/..") != 0;
+}
+
+static const char *past(const char *address, const char *scheme)
+{
+    size_t n = strlen(scheme);
+    return strncmp(address, scheme, n) == 0 ? address + n : NULL;
+}
+
+kin_status kin_net_address_check(const char *address, bool *loopback, struct kin_err *err)
+{
+    const char *tcp = past(address, "tcp://"), *path = past(address, "unix://");
+    if (tcp && tcp_check(tcp, loopback))
+        return KIN_OK;
+    if (path && path_check(path)) {
+        *loopback = true;
+        return KIN_OK;
     }
-    return fine ? KIN_OK : kin_err_set(err, KIN_E_INVAL, "'%s': expected tcp://HOST:PORT", address);
+    if (path)
+        return kin_err_set(err, KIN_E_INVAL,
+                           "'%s': expected unix:///PATH of a socket, at most %d bytes", address,
+                           KIN_NET_PATH_MAX);
+    return kin_err_set(err, KIN_E_INVAL, "'%s': expected tcp://HOST:PORT or unix:///PATH", address);
 }

@@ -296,7 +296,13 @@ static void on_received(void *arg)
 static void note_peer(struct conn *c)
 {
     nng_sockaddr sa;
+    uint64_t pid;
     snprintf(c->peer, sizeof c->peer, "?");
+    if (c->net->path) {
+        if (nng_stream_get_uint64(c->stream, NNG_OPT_IPC_PEER_PID, &pid) == 0)
+            snprintf(c->peer, sizeof c->peer, "pid:%llu", (unsigned long long)pid);
+        return;
+    }
     if (nng_stream_get_addr(c->stream, NNG_OPT_REMADDR, &sa) != 0)
         return;
     if (sa.s_family == NNG_AF_INET) {
@@ -329,12 +335,15 @@ struct conn *conn_new_locked(struct kin_net *net, nng_stream *stream, enum conn_
     c->net = net;
     c->stream = stream;
     c->stage = stage;
+    c->role = net->o.role; /* of the dialler; a listener learns it */
     c->kind = kind;
     c->opened_us = c->sent_us = net_now_us();
     atomic_init(&c->heard_us, c->opened_us);
     pthread_mutex_init(&c->lock, NULL);
-    nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);
-    nng_stream_set_bool(stream, NNG_OPT_TCP_KEEPALIVE, true);
+    if (!net->path) {
+        nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);
+        nng_stream_set_bool(stream, NNG_OPT_TCP_KEEPALIVE, true);
+    }
     note_peer(c);
     c->recv_busy = true; /* until conn_begin says otherwise */
     c->prev = net->conns_tail;
@@ -366,6 +375,13 @@ static void count_end(struct kin_net_stats *stats, enum conn_end end)
     stats->malformed += end == END_MALFORMED;
 }
 
+/* Clients come and go. */
+static char level_of(const struct conn *c, enum conn_end end)
+{
+    bool usual = end == END_STOP || (end == END_PEER && c->role == KIN_NET_CLIENT);
+    return usual ? 'I' : 'W';
+}
+
 void conn_close_locked(struct conn *c, enum conn_end end)
 {
     static const char *const reasons[END_COUNT] = {
@@ -384,12 +400,14 @@ void conn_close_locked(struct conn *c, enum conn_end end)
     net->woken = true;
     pthread_cond_signal(&net->wake);
     bool was_up = c->up;
-    if (was_up && net->peers[c->node][c->kind] == c)
-        net->peers[c->node][c->kind] = NULL;
     if (was_up)
-        net_log(net, end == END_STOP ? 'I' : 'W', "net_down",
-                "node=%u connection=%s peer=%s reason=\"%s\"", c->node,
-                c->kind == WIRE_BULK ? "bulk" : "control", c->peer, reasons[end]);
+        peers_lost_locked(c);
+    if (!was_up && !net->listens && end == END_MALFORMED)
+        peers_refused_locked(net, KIN_E_PROTO, "what answers there is no coordinator");
+    if (was_up)
+        net_log(net, level_of(c, end), "net_down", "node=%u connection=%s peer=%s reason=\"%s\"",
+                net->listens ? c->node : c->given, c->kind == WIRE_BULK ? "bulk" : "control",
+                c->peer, reasons[end]);
     else if (end != END_PEER && end != END_STOP && end != END_REFUSED)
         net_log(net, 'W', "net_rejected", "peer=%s reason=\"%s\"", c->peer, reasons[end]);
 }

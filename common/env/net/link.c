@@ -1,6 +1,7 @@
 #include "common/env/net/net_impl.h"
 
 #include <sodium.h>
+#include <unistd.h>
 
 /* Where connections come from: accepted by the coordinator, dialled by a worker. */
 
@@ -61,20 +62,45 @@ void link_accept_locked(struct kin_net *net, uint64_t now)
     nng_stream_listener_accept(net->listener, net->accept_aio);
 }
 
-kin_status link_listen(struct kin_net *net, struct kin_err *err)
+/* The secret keeps strangers out, then the group may try; without one it is the file's mode alone
+ * that does. */
+static int set_mode(struct kin_net *net)
+{
+    return net->path ? nng_stream_listener_set_int(net->listener, NNG_OPT_IPC_PERMISSIONS,
+                                                   net->has_key ? 0660 : 0600)
+                     : 0;
+}
+
+static int listen_at(struct kin_net *net)
 {
     int port = 0;
-    int rv = nng_stream_listener_alloc(&net->listener, net->address);
+    int rv = nng_stream_listener_alloc(&net->listener, net->url);
+    if (rv == 0)
+        rv = set_mode(net);
     if (rv == 0)
         rv = nng_stream_listener_listen(net->listener);
-    if (rv == 0)
+    if (rv == 0 && !net->path)
         rv = nng_stream_listener_get_int(net->listener, NNG_OPT_TCP_BOUND_PORT, &port);
     if (rv == 0)
         rv = nng_aio_alloc(&net->accept_aio, on_accept, net);
+    net->port = (unsigned)port;
+    return rv;
+}
+
+kin_status link_listen(struct kin_net *net, struct kin_err *err)
+{
+    int guard = -1;
+    if (net->path) {
+        kin_status status = local_prepare(net->path, &guard, err);
+        if (status != KIN_OK)
+            return status;
+    }
+    int rv = listen_at(net);
+    if (guard >= 0)
+        close(guard);
     if (rv != 0)
         return kin_err_set(err, net_status(rv), "cannot listen at %s: %s", net->address,
                            nng_strerror(rv));
-    net->port = (unsigned)port;
     net_log(net, 'I', "net_listening", "address=%s port=%u secret=%s", net->address, net->port,
             net->has_key ? "yes" : "no");
     pthread_mutex_lock(&net->lock);
@@ -108,6 +134,7 @@ static uint64_t backoff_us(const struct link *link)
 static void dial_failed(struct link *link, const char *reason)
 {
     link->next_us = net_now_us() + backoff_us(link);
+    peers_refused_locked(link->net, KIN_E_IO, reason);
     if (link->failures++ == 0)
         net_log(link->net, 'W', "net_dial_failed", "address=%s reason=\"%s\"", link->net->address,
                 reason);
@@ -148,7 +175,7 @@ void link_dial_locked(struct link *link, uint64_t now)
     struct kin_net *net = link->net;
     if (link->conn || link->busy || link->spent || net->ending || now < link->next_us)
         return;
-    int rv = nng_stream_dialer_alloc(&link->dialer, net->address);
+    int rv = nng_stream_dialer_alloc(&link->dialer, net->url);
     if (rv == 0)
         rv = nng_aio_alloc(&link->aio, on_dialled, link);
     if (rv != 0) {
@@ -164,7 +191,7 @@ void link_dial_locked(struct link *link, uint64_t now)
 void link_lost_locked(struct kin_net *net, struct conn *c, uint64_t now)
 {
     struct link *link = &net->links[c->kind];
-    if (net->o.self == KIN_COORDINATOR || link->conn != c)
+    if (net->listens || link->conn != c)
         return;
     link->conn = NULL;
     link->failures = c->up ? 0 : link->failures + 1;

@@ -99,60 +99,6 @@ static void write_logs(struct kin_net *net)
     }
 }
 
-/* ---- sending ---- */
-
-/* With net->lock. */
-static struct conn *(*peer_of(struct kin_net *net, kin_node_id node))[WIRE_KINDS]
-{
-    bool listens = net->o.self == KIN_COORDINATOR;
-    bool known =
-        listens ? node != KIN_COORDINATOR && node <= net->o.nodes : node == KIN_COORDINATOR;
-    return known && net->peers[node][WIRE_CONTROL] && net->peers[node][WIRE_BULK]
-               ? &net->peers[node]
-               : NULL;
-}
-
-static void dropped(struct kin_net *net, kin_node_id to, const char *reason)
-{
-    net->stats.dropped++;
-    if (reason)
-        net_log(net, 'W', "net_dropped", "node=%u reason=\"%s\"", to, reason);
-}
-
-void kin_net_send(struct kin_net *net, kin_node_id to, struct kin_frame *frame)
-{
-    bool fits = frame->body.n <= KIN_NET_BODY_MAX && frame->payload.n <= net->o.payload_max &&
-                frame->type != WIRE_PING;
-    pthread_mutex_lock(&net->lock);
-    struct conn *(*peer)[WIRE_KINDS] = fits && !net->ending ? peer_of(net, to) : NULL;
-    if (!peer) {
-        dropped(net, to, fits ? NULL : "too large");
-        pthread_mutex_unlock(&net->lock);
-        kin_frame_unref(frame);
-        return;
-    }
-    struct conn *c = (*peer)[frame->payload.n > KIN_NET_BULK_BYTES ? WIRE_BULK : WIRE_CONTROL];
-    net->stats.frames_out++;
-    pthread_mutex_lock(&c->lock); /* keeps c there */
-    pthread_mutex_unlock(&net->lock);
-    bool queued = conn_send_frame_locked(c, frame);
-    pthread_mutex_unlock(&c->lock);
-    if (queued)
-        return;
-    pthread_mutex_lock(&net->lock);
-    net->stats.frames_out--;
-    dropped(net, to, "queue full");
-    pthread_mutex_unlock(&net->lock);
-}
-
-bool kin_net_is_up(struct kin_net *net, kin_node_id node)
-{
-    pthread_mutex_lock(&net->lock);
-    bool up = peer_of(net, node) != NULL;
-    pthread_mutex_unlock(&net->lock);
-    return up;
-}
-
 unsigned kin_net_port(const struct kin_net *net)
 {
     return net->port;
@@ -163,27 +109,6 @@ void kin_net_stats(struct kin_net *net, struct kin_net_stats *out)
     pthread_mutex_lock(&net->lock);
     *out = net->stats;
     out->connections = net->conn_count;
-    pthread_mutex_unlock(&net->lock);
-}
-
-void net_admit(struct conn *c)
-{
-    struct kin_net *net = c->net;
-    pthread_mutex_lock(&net->lock);
-    struct conn **slots = net->peers[c->node];
-    for (unsigned k = 0; k < WIRE_KINDS; k++) {
-        if (slots[k] && (k == c->kind || slots[k]->session != c->session))
-            conn_close_locked(slots[k], END_REPLACED);
-    }
-    pthread_mutex_lock(&c->lock);
-    bool fine = !c->closing;
-    c->up = fine;
-    pthread_mutex_unlock(&c->lock);
-    if (fine)
-        slots[c->kind] = c;
-    bool both = fine && slots[WIRE_CONTROL] && slots[WIRE_BULK];
-    if (both)
-        net_log(net, 'I', "net_up", "node=%u peer=%s", c->node, c->peer);
     pthread_mutex_unlock(&net->lock);
 }
 
@@ -291,7 +216,7 @@ static struct conn *sweep(struct kin_net *net, uint64_t now)
     }
     count_freed(net, now);
     link_accept_locked(net, now);
-    for (unsigned k = 0; k < WIRE_KINDS && net->o.self != KIN_COORDINATOR; k++)
+    for (unsigned k = 0; k < WIRE_KINDS && !net->listens; k++)
         link_dial_locked(&net->links[k], now);
     return dead;
 }
@@ -302,6 +227,9 @@ static void bury(struct kin_net *net, struct conn *dead)
     unsigned count = 0;
     for (; dead; count++) {
         struct conn *next = dead->next;
+        pthread_mutex_lock(&net->lock);
+        peers_freed_locked(dead);
+        pthread_mutex_unlock(&net->lock);
         conn_free(dead);
         dead = next;
     }
@@ -371,6 +299,7 @@ static void *keep(void *arg)
         finished = net->ending && wind_up(net, now);
         struct conn *dead = sweep(net, now);
         pthread_mutex_unlock(&net->lock);
+        peers_tell(net); /* before numbers are free again */
         bury(net, dead);
         write_logs(net);
     }
@@ -404,8 +333,11 @@ static void net_free(struct kin_net *net)
     pthread_cond_destroy(&net->wake);
     pthread_cond_destroy(&net->gone);
     sodium_memzero(net->key, sizeof net->key);
+    sodium_memzero(&net->identity, sizeof net->identity);
     kin_free(net->address);
-    kin_free((void *)net->peers);
+    kin_free(net->url);
+    kin_free(net->peers);
+    kin_free(net->clients);
     kin_free(net);
 }
 
@@ -420,6 +352,34 @@ const char *__tsan_default_suppressions(void) // NOLINT(bugprone-reserved-identi
 }
 #endif
 
+static bool set_address(struct kin_net *net, const char *address)
+{
+    static const char ours[] = "unix://", theirs[] = "ipc://";
+    net->address = kin_strndup(address, strlen(address));
+    if (!net->address)
+        return false;
+    if (strncmp(address, ours, sizeof ours - 1) == 0)
+        net->path = net->address + sizeof ours - 1;
+    const char *rest = net->path ? net->path : net->address;
+    size_t bytes = sizeof theirs + strlen(rest);
+    net->url = kin_alloc(bytes);
+    if (net->url)
+        snprintf(net->url, bytes, "%s%s", net->path ? theirs : "", rest);
+    return net->url != NULL;
+}
+
+static void set_keys(struct kin_net *net, const struct kin_net_options *options)
+{
+    net->has_key = options->key != NULL;
+    if (options->key)
+        memcpy(net->key, options->key, sizeof net->key);
+    if (options->identity)
+        net->identity = *options->identity;
+    else if (!net->listens)
+        crypto_sign_keypair(net->identity.public_key, net->identity.private_key);
+    randombytes_buf(&net->session, sizeof net->session);
+}
+
 static struct kin_net *net_new(const struct kin_net_options *options)
 {
     struct kin_net *net = kin_calloc(1, sizeof *net);
@@ -429,13 +389,15 @@ static struct kin_net *net_new(const struct kin_net_options *options)
     set_defaults(&net->o);
     net->o.address = NULL;
     net->o.key = NULL;
-    net->address = kin_strndup(options->address, strlen(options->address));
-    net->peers = kin_calloc(net->o.nodes + 1, sizeof *net->peers);
-    net->conns_max = net->o.pending_max + WIRE_KINDS * net->o.nodes + CONNS_SPARE;
-    net->has_key = options->key != NULL;
-    if (options->key)
-        memcpy(net->key, options->key, sizeof net->key);
-    randombytes_buf(&net->session, sizeof net->session);
+    net->o.identity = NULL;
+    net->listens = options->role == KIN_NET_COORDINATOR;
+    net->peer_count =
+        net->o.clients_max ? net->o.client_first + net->o.clients_max : net->o.nodes + 1;
+    net->peers = kin_calloc(net->peer_count, sizeof *net->peers);
+    net->clients = kin_calloc(net->o.clients_max, sizeof *net->clients);
+    net->conns_max =
+        net->o.pending_max + WIRE_KINDS * (net->o.nodes + net->o.clients_max) + CONNS_SPARE;
+    set_keys(net, options);
     net->swept_us = net_now_us();
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
@@ -447,7 +409,7 @@ static struct kin_net *net_new(const struct kin_net_options *options)
     pthread_mutex_init(&net->log_lock, NULL);
     for (uint32_t k = 0; k < WIRE_KINDS; k++)
         net->links[k] = (struct link){.net = net, .kind = k};
-    if (net->address && net->peers)
+    if (set_address(net, options->address) && net->peers && net->clients)
         return net;
     net_free(net);
     return NULL;
@@ -460,7 +422,7 @@ static kin_status start(struct kin_net *net, struct kin_err *err)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     kin_status status = KIN_OK;
-    if (net->o.self == KIN_COORDINATOR)
+    if (net->listens)
         status = link_listen(net, err);
     if (status == KIN_OK && pthread_create(&net->keeper, NULL, keep, net) != 0)
         status = kin_err_set(err, KIN_E_NOMEM, "cannot start a thread");
@@ -468,16 +430,34 @@ static kin_status start(struct kin_net *net, struct kin_err *err)
     return status;
 }
 
+static kin_status check(const struct kin_net_options *o, struct kin_err *err)
+{
+    bool loopback;
+    kin_status status = kin_net_address_check(o->address, &loopback, err);
+    if (status != KIN_OK)
+        return status;
+    if (o->role == KIN_NET_WORKER && !o->identity)
+        return kin_err_set(err, KIN_E_INVAL, "a worker needs a key of its own");
+    if (o->role != KIN_NET_COORDINATOR)
+        return o->nodes == 0 && o->clients_max == 0
+                   ? KIN_OK
+                   : kin_err_set(err, KIN_E_INVAL, "only a listener has nodes");
+    bool fine = o->nodes < KIN_NODES_MAX && (o->nodes == 0 || o->admit) &&
+                (o->nodes > 0 || o->clients_max > 0);
+    if (o->clients_max > 0)
+        fine = fine && o->client_first > o->nodes && o->client_first < KIN_NODES_MAX &&
+               o->clients_max <= KIN_NODES_MAX - o->client_first;
+    return fine ? KIN_OK
+                : kin_err_set(err, KIN_E_INVAL, "node numbers: %u workers, %u clients from %u on",
+                              o->nodes, o->clients_max, o->client_first);
+}
+
 kin_status kin_net_open(const struct kin_net_options *options, struct kin_net **out,
                         struct kin_err *err)
 {
-    bool loopback;
-    bool listens = options->self == KIN_COORDINATOR;
-    kin_status status = kin_net_address_check(options->address, &loopback, err);
+    kin_status status = check(options, err);
     if (status != KIN_OK)
         return status;
-    if (options->nodes >= KIN_NODES_MAX || (listens && options->nodes == 0))
-        return kin_err_set(err, KIN_E_INVAL, "nodes: %u", options->nodes);
     struct kin_net *net = sodium_init() < 0 ? NULL : net_new(options);
     if (!net)
         return kin_err_set(err, KIN_E_NOMEM, "out of memory");

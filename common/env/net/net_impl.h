@@ -66,10 +66,14 @@ struct conn {
     nng_aio *recv_aio, *send_aio;
     uint64_t opened_us;
     char peer[64]; /* address, for logs */
-    kin_node_id node;
-    uint32_t kind;
+    uint32_t role, kind;
     uint64_t session;
-    bool up; /* changed under both locks */
+    uint8_t public_key[KIN_NET_PUBLIC_BYTES]; /* listening: what the other side says, and has proved
+                                                 where `up` */
+    kin_node_id node;     /* whose frames come here: KIN_COORDINATOR when dialling */
+    kin_node_id given;    /* dialling: the number that the listener gave */
+    struct client *holds; /* listening: it is of that client; under net->lock */
+    bool up;              /* changed under both locks */
 
     pthread_mutex_t lock;
     bool closing;
@@ -88,7 +92,7 @@ struct conn {
 
     /* receive */
     enum conn_stage stage;
-    uint8_t hello[WIRE_SHAKE_BYTES], challenge[WIRE_SHAKE_BYTES];
+    struct wire_talk talk;
     struct kin_frame *frame; /* in the making; its bodies end at what has come */
     struct wire_head frame_head;
     uint8_t frame_head_bytes[WIRE_HEAD_BYTES];
@@ -116,9 +120,25 @@ struct link { /* the dialling side: one of its two connections */
     struct conn *conn;
 };
 
+/* A number of a client: taken while holders > 0. */
+struct client {
+    uint8_t public_key[KIN_NET_PUBLIC_BYTES];
+    unsigned holders; /* connections, from the proof of the key until they are freed */
+};
+
+struct peer {
+    struct conn *conns[WIRE_KINDS];
+    bool told; /* on_link's last word */
+    bool fell; /* and it was not up for a moment since */
+};
+
 struct kin_net {
     struct kin_net_options o;
+    bool listens;
     char *address;
+    char *url;        /* what nng calls it */
+    const char *path; /* in address, of the socket; NULL: TCP */
+    struct kin_net_identity identity;
     uint8_t key[KIN_NET_KEY_BYTES];
     bool has_key;
     uint64_t session;
@@ -133,8 +153,13 @@ struct kin_net {
     struct conn *conns, *conns_tail;
     unsigned conn_count; /* with those freed a moment ago, whose descriptors nng closes by and by */
     unsigned freed_now, freed_before;
-    uint64_t freed_us;                 /* when the two moved up */
-    struct conn *(*peers)[WIRE_KINDS]; /* [node] */
+    uint64_t freed_us;  /* when the two moved up */
+    struct peer *peers; /* [peer_count], by node */
+    uint32_t peer_count;
+    bool links_changed;     /* on_link may have something to tell */
+    struct client *clients; /* [o.clients_max] */
+    kin_node_id self;
+    struct kin_err refusal; /* dialling: status KIN_OK: none */
     struct kin_net_stats stats;
 
     nng_stream_listener *listener;
@@ -155,8 +180,19 @@ uint64_t net_now_us(void);
 void net_log(struct kin_net *net, char level, const char *event, const char *format, ...)
     KIN_PRINTF(4, 5);
 void net_wake(struct kin_net *net); /* the keeper; without locks */
-void net_admit(struct conn *c);     /* the handshake is done; without locks */
 kin_status net_status(int rv);      /* of an nng error */
+
+/* ---- peers.c: who is there under which number ---- */
+
+/* Listening: the number for a connection that has proved its key. KIN_COORDINATOR: none. Without
+ * locks. */
+kin_node_id peers_number(struct conn *c);
+void peers_admit(struct conn *c); /* the handshake is done; without locks */
+void peers_lost_locked(struct conn *c);
+void peers_freed_locked(struct conn *c); /* its number may be another's now */
+void peers_tell(struct kin_net *net);    /* on_link; keeper, without locks */
+/* Dialling: what kin_net_last_refusal says. */
+void peers_refused_locked(struct kin_net *net, kin_status status, const char *text);
 
 /* ---- conn.c ---- */
 
@@ -177,6 +213,12 @@ void conn_free(struct conn *c); /* keeper; without locks; nothing is under way *
 /* One message of the handshake came. END_NONE: go on. */
 enum conn_end shake_step(struct conn *c, const uint8_t message[WIRE_SHAKE_BYTES]);
 void shake_begin(struct conn *c); /* the dialling side speaks first */
+
+/* ---- local.c: the socket's file ---- */
+
+/* Makes room at the path: a socket that nobody listens at is removed. KIN_E_BUSY, KIN_E_EXISTS,
+ * KIN_E_IO. *fd keeps others, who would do the same, out until it is closed. */
+kin_status local_prepare(const char *path, int *fd, struct kin_err *err);
 
 /* ---- link.c: listening and dialling ---- */
 

@@ -13,7 +13,15 @@ enum {
     MAGIC_WELCOME = 0x774e494b,
     MAGIC_FRAME = 0x664e494b
 };
-enum { HELLO_NONCE = 24, CHALLENGE_NONCE = 16, PROOF_AT = 8, CHECKSUM_AT = 24 };
+enum { /* offsets */
+       HELLO_NONCE = 24,
+       HELLO_KEY = 56,
+       CHALLENGE_NONCE = 16,
+       PROOF_AT = 8,
+       SIGNATURE_AT = 40,
+       NODE_AT = 40,
+       CHECKSUM_AT = 24
+};
 
 void wire_put_hello(const struct wire_hello *m, uint8_t to[WIRE_SHAKE_BYTES])
 {
@@ -21,20 +29,22 @@ void wire_put_hello(const struct wire_hello *m, uint8_t to[WIRE_SHAKE_BYTES])
     kin_put_le32(to, MAGIC_HELLO);
     kin_put_le16(to + 4, m->version_min);
     kin_put_le16(to + 6, m->version_max);
-    kin_put_le32(to + 8, m->node);
+    kin_put_le32(to + 8, m->role);
     kin_put_le32(to + 12, m->kind);
     kin_put_le64(to + 16, m->session);
     memcpy(to + HELLO_NONCE, m->nonce, WIRE_NONCE_BYTES);
+    memcpy(to + HELLO_KEY, m->public_key, KIN_NET_PUBLIC_BYTES);
 }
 
 bool wire_get_hello(const uint8_t from[WIRE_SHAKE_BYTES], struct wire_hello *m)
 {
     *m = (struct wire_hello){.version_min = kin_le16(from + 4),
                              .version_max = kin_le16(from + 6),
-                             .node = kin_le32(from + 8),
+                             .role = kin_le32(from + 8),
                              .kind = kin_le32(from + 12),
                              .session = kin_le64(from + 16)};
     memcpy(m->nonce, from + HELLO_NONCE, WIRE_NONCE_BYTES);
+    memcpy(m->public_key, from + HELLO_KEY, KIN_NET_PUBLIC_BYTES);
     return kin_le32(from) == MAGIC_HELLO && m->version_min <= m->version_max;
 }
 
@@ -57,42 +67,104 @@ bool wire_get_challenge(const uint8_t from[WIRE_SHAKE_BYTES], struct wire_challe
     return kin_le32(from) == MAGIC_CHALLENGE;
 }
 
-void wire_prove(enum wire_side side, const uint8_t key[KIN_NET_KEY_BYTES],
-                const uint8_t hello[WIRE_SHAKE_BYTES], const uint8_t challenge[WIRE_SHAKE_BYTES],
-                uint8_t proof[WIRE_PROOF_BYTES])
-{
-    static const char *const labels[] = {"kindred: worker 1", "kindred: coordinator 1"};
-    crypto_generichash_state state;
-    crypto_generichash_init(&state, key, KIN_NET_KEY_BYTES, WIRE_PROOF_BYTES);
-    crypto_generichash_update(&state, (const uint8_t *)labels[side], strlen(labels[side]) + 1);
-    crypto_generichash_update(&state, hello, WIRE_SHAKE_BYTES);
-    crypto_generichash_update(&state, challenge, WIRE_SHAKE_BYTES);
-    crypto_generichash_final(&state, proof, WIRE_PROOF_BYTES);
-    sodium_memzero(&state, sizeof state);
-}
-
-static uint32_t proof_magic(enum wire_side side)
-{
-    return side == WIRE_WORKER ? MAGIC_PROOF : MAGIC_WELCOME;
-}
-
-void wire_put_proof(enum wire_side side, kin_status status, const uint8_t proof[WIRE_PROOF_BYTES],
-                    uint8_t to[WIRE_SHAKE_BYTES])
+void wire_put_answer(const struct wire_answer *m, uint8_t to[WIRE_SHAKE_BYTES])
 {
     memset(to, 0, WIRE_SHAKE_BYTES);
-    kin_put_le32(to, proof_magic(side));
-    kin_put_le32(to + 4, status);
-    if (status == KIN_OK)
-        memcpy(to + PROOF_AT, proof, WIRE_PROOF_BYTES);
+    kin_put_le32(to, MAGIC_PROOF);
+    memcpy(to + PROOF_AT, m->proof, WIRE_PROOF_BYTES);
+    memcpy(to + SIGNATURE_AT, m->signature, WIRE_SIGNATURE_BYTES);
 }
 
-bool wire_get_proof(enum wire_side side, const uint8_t from[WIRE_SHAKE_BYTES], uint32_t *status,
-                    const uint8_t **proof)
+bool wire_get_answer(const uint8_t from[WIRE_SHAKE_BYTES], struct wire_answer *m)
 {
-    *status = kin_le32(from + 4);
-    *proof = from + PROOF_AT;
-    return kin_le32(from) == proof_magic(side);
+    memcpy(m->proof, from + PROOF_AT, WIRE_PROOF_BYTES);
+    memcpy(m->signature, from + SIGNATURE_AT, WIRE_SIGNATURE_BYTES);
+    return kin_le32(from) == MAGIC_PROOF;
 }
+
+void wire_put_welcome(const struct wire_welcome *m, uint8_t to[WIRE_SHAKE_BYTES])
+{
+    memset(to, 0, WIRE_SHAKE_BYTES);
+    kin_put_le32(to, MAGIC_WELCOME);
+    kin_put_le32(to + 4, m->status);
+    if (m->status != KIN_OK)
+        return;
+    memcpy(to + PROOF_AT, m->proof, WIRE_PROOF_BYTES);
+    kin_put_le32(to + NODE_AT, m->node);
+}
+
+bool wire_get_welcome(const uint8_t from[WIRE_SHAKE_BYTES], struct wire_welcome *m)
+{
+    *m = (struct wire_welcome){.status = kin_le32(from + 4), .node = kin_le32(from + NODE_AT)};
+    memcpy(m->proof, from + PROOF_AT, WIRE_PROOF_BYTES);
+    return kin_le32(from) == MAGIC_WELCOME;
+}
+
+/* ---- proofs ---- */
+
+static void hash_begin(crypto_generichash_state *state, const uint8_t *key, const char *label)
+{
+    crypto_generichash_init(state, key, KIN_NET_KEY_BYTES, WIRE_PROOF_BYTES);
+    crypto_generichash_update(state, (const uint8_t *)label, strlen(label) + 1);
+}
+
+static void hash_end(crypto_generichash_state *state, uint8_t proof[WIRE_PROOF_BYTES])
+{
+    crypto_generichash_final(state, proof, WIRE_PROOF_BYTES);
+    sodium_memzero(state, sizeof *state);
+}
+
+void wire_prove(const uint8_t key[KIN_NET_KEY_BYTES], const struct wire_talk *talk,
+                uint8_t proof[WIRE_PROOF_BYTES])
+{
+    crypto_generichash_state state;
+    hash_begin(&state, key, "kindred: dialler 1");
+    crypto_generichash_update(&state, talk->hello, WIRE_SHAKE_BYTES);
+    crypto_generichash_update(&state, talk->challenge, WIRE_SHAKE_BYTES);
+    hash_end(&state, proof);
+}
+
+void wire_prove_welcome(const uint8_t key[KIN_NET_KEY_BYTES], const struct wire_talk *talk,
+                        uint32_t node, uint8_t proof[WIRE_PROOF_BYTES])
+{
+    crypto_generichash_state state;
+    uint8_t number[4];
+    kin_put_le32(number, node);
+    hash_begin(&state, key, "kindred: coordinator 1");
+    crypto_generichash_update(&state, talk->hello, WIRE_SHAKE_BYTES);
+    crypto_generichash_update(&state, talk->challenge, WIRE_SHAKE_BYTES);
+    crypto_generichash_update(&state, talk->answer, WIRE_SHAKE_BYTES);
+    crypto_generichash_update(&state, number, sizeof number);
+    hash_end(&state, proof);
+}
+
+enum { SIGNED_LABEL_BYTES = 24, SIGNED_BYTES = SIGNED_LABEL_BYTES + 2 * WIRE_SHAKE_BYTES };
+
+static void put_signed(const struct wire_talk *talk, uint8_t to[SIGNED_BYTES])
+{
+    static const char label[SIGNED_LABEL_BYTES] = "kindred: signed hello 1";
+    memcpy(to, label, sizeof label);
+    memcpy(to + SIGNED_LABEL_BYTES, talk->hello, WIRE_SHAKE_BYTES);
+    memcpy(to + SIGNED_LABEL_BYTES + WIRE_SHAKE_BYTES, talk->challenge, WIRE_SHAKE_BYTES);
+}
+
+void wire_sign(const struct kin_net_identity *identity, const struct wire_talk *talk,
+               uint8_t signature[WIRE_SIGNATURE_BYTES])
+{
+    uint8_t text[SIGNED_BYTES];
+    put_signed(talk, text);
+    crypto_sign_detached(signature, NULL, text, sizeof text, identity->private_key);
+}
+
+bool wire_signed(const uint8_t public_key[KIN_NET_PUBLIC_BYTES], const struct wire_talk *talk,
+                 const uint8_t signature[WIRE_SIGNATURE_BYTES])
+{
+    uint8_t text[SIGNED_BYTES];
+    put_signed(talk, text);
+    return crypto_sign_verify_detached(signature, text, sizeof text, public_key) == 0;
+}
+
+/* ---- frames ---- */
 
 static uint64_t checksum(const uint8_t *head, const struct kin_frame *frame)
 {

@@ -12,10 +12,11 @@ struct reader {
     uint32_t file;
     uint64_t offset; /* of the next byte */
     struct kin_source_handle *handle;
-    bool busy;
+    bool busy;    /* a task has it */
+    bool closing; /* one that removes the job's results */
     uint64_t used_us;
 };
-struct fetch {
+struct results {
     struct reader readers[READERS];
 };
 
@@ -103,7 +104,7 @@ static void fetch_run(struct kin_env *env, struct kin_work *work)
             status = skip_to(t, env);
         if (status == KIN_OK)
             status = read_piece(t, env);
-        if (status != KIN_OK)
+        if (status != KIN_OK || r->offset >= t->bytes)
             reader_close(env, r);
     }
     kin_source_list_deinit(&list);
@@ -126,6 +127,9 @@ static void fetch_finish(struct ctask *task)
     m.u.fetched.status = task->status;
     m.u.fetched.text = kin_str_of(task->status == KIN_OK ? "" : task->err.msg);
     coordinator_reply(c, t->from, &m, t->request, task->status == KIN_OK ? &t->out : NULL);
+    struct jobrec *rec = task->status == KIN_E_NOTFOUND ? queue_find(c, t->id) : NULL;
+    if (rec) /* removed, and then this node went down before it could note that */
+        queue_drop(c, rec);
 }
 
 static void fetch_release(struct ctask *task)
@@ -134,7 +138,7 @@ static void fetch_release(struct ctask *task)
 }
 
 /* The one that stands at the piece, else one that is free, else the one unused for longest. */
-static struct reader *choose(struct fetch *f, uint64_t id, uint32_t file, uint64_t offset)
+static struct reader *choose(struct results *f, uint64_t id, uint32_t file, uint64_t offset)
 {
     struct reader *best = NULL;
     for (size_t i = 0; i < READERS; i++) {
@@ -152,15 +156,15 @@ static struct reader *choose(struct fetch *f, uint64_t id, uint32_t file, uint64
     return best;
 }
 
-void fetch_on_request(struct kin_coordinator *c, kin_node_id from, const struct jobrec *rec,
+void results_on_fetch(struct kin_coordinator *c, kin_node_id from, const struct jobrec *rec,
                       const struct kin_message *m)
 {
     struct queue *q = c->queue;
-    if (!q->fetch)
-        q->fetch = kin_calloc(1, sizeof *q->fetch);
-    if (!q->fetch || strlen(rec->out_dir) >= PATH_BYTES)
+    if (!q->results)
+        q->results = kin_calloc(1, sizeof *q->results);
+    if (!q->results || strlen(rec->out_dir) >= PATH_BYTES)
         return;
-    struct reader *r = choose(q->fetch, rec->id, m->u.fetch.file, m->u.fetch.offset);
+    struct reader *r = choose(q->results, rec->id, m->u.fetch.file, m->u.fetch.offset);
     struct fetch_task *t =
         r ? ctask_new(c, sizeof *t, fetch_run, fetch_finish, fetch_release) : NULL;
     if (!t)
@@ -182,15 +186,15 @@ void fetch_on_request(struct kin_coordinator *c, kin_node_id from, const struct 
     ctask_start(&t->task);
 }
 
-void fetch_free(struct kin_coordinator *c)
+void results_free(struct kin_coordinator *c)
 {
-    struct fetch *f = c->queue->fetch;
+    struct results *f = c->queue->results;
     if (!f)
         return;
     for (size_t i = 0; i < READERS; i++)
         reader_close(c->env, &f->readers[i]);
     kin_free(f);
-    c->queue->fetch = NULL;
+    c->queue->results = NULL;
 }
 
 /* ---- removing ---- */
@@ -198,12 +202,18 @@ void fetch_free(struct kin_coordinator *c)
 struct forget_task {
     struct ctask task;
     uint64_t id;
+    struct results *results; /* idle readers of the job are ours while the task runs */
     char dir[PATH_BYTES];
 };
 
 static void forget_run(struct kin_env *env, struct kin_work *work)
 {
     struct forget_task *t = (struct forget_task *)work;
+    for (size_t i = 0; t->results && i < READERS; i++) {
+        struct reader *r = &t->results->readers[i];
+        if (r->closing && r->id == t->id)
+            reader_close(env, r);
+    }
     t->task.status = env->ops->out_remove(env, t->dir, &t->task.err);
 }
 
@@ -212,6 +222,11 @@ static void forget_finish(struct ctask *task)
     struct forget_task *t = (struct forget_task *)task;
     struct kin_coordinator *c = task->c;
     struct jobrec *rec = queue_find(c, t->id);
+    for (size_t i = 0; t->results && i < READERS; i++) {
+        struct reader *r = &t->results->readers[i];
+        if (r->closing && r->id == t->id)
+            r->busy = r->closing = false;
+    }
     if (!rec)
         return;
     rec->dropping = false;
@@ -222,7 +237,7 @@ static void forget_finish(struct ctask *task)
                     (unsigned long long)t->id, task->err.msg);
 }
 
-void fetch_forget(struct kin_coordinator *c, uint64_t id)
+void results_forget(struct kin_coordinator *c, uint64_t id)
 {
     struct jobrec *rec = queue_find(c, id);
     if (!rec || rec->dropping || strlen(rec->out_dir) >= PATH_BYTES)
@@ -232,6 +247,12 @@ void fetch_forget(struct kin_coordinator *c, uint64_t id)
         return;
     t->task.job = NULL;
     t->id = id;
+    t->results = c->queue->results;
+    for (size_t i = 0; t->results && i < READERS; i++) {
+        struct reader *r = &t->results->readers[i];
+        if (r->id == id && !r->busy)
+            r->busy = r->closing = true;
+    }
     memcpy(t->dir, rec->out_dir, strlen(rec->out_dir) + 1);
     rec->dropping = true;
     ctask_start(&t->task);
