@@ -15,8 +15,10 @@
 
 static const char tool[] = "kindred-coordinator";
 static const char intro[] =
-    "Takes jobs from clients (kindred match --cluster), and runs them one after the other over the\n"
-    "worker processes that have dialled it. What it was told is kept in its data directory: started\n"
+    "Takes jobs from clients (kindred match --cluster), and runs them one after the other over "
+    "the\n"
+    "worker processes that have dialled it. What it was told is kept in its data directory: "
+    "started\n"
     "again there, it goes on where it was. Runs until SIGTERM or SIGINT. Logs are JSON lines on\n"
     "stderr. Exit status: 0 stopped; 1 failed; 2 the settings are wrong.\n";
 

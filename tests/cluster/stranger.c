@@ -1,6 +1,6 @@
-/* Strangers at a listener: stranger URL COUNT makes COUNT connections of each kind to it, none of which
- * proves anything. URL is tcp://127.0.0.1:PORT or unix:///PATH. What the listener does with them is its
- * business; that they can connect at all (sooner or later) is checked here. */
+/* Strangers at a listener: stranger URL COUNT makes COUNT connections of each kind to it, none of
+ * which proves anything. URL is tcp://127.0.0.1:PORT or unix:///PATH. What the listener does with
+ * them is its business; that they can connect at all (sooner or later) is checked here. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdint.h>

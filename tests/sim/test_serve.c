@@ -14,8 +14,8 @@ enum { MS = 1000, SECOND = 1000 * MS, CLIENTS = 2, WORKERS_MAX = 5, DB_SPOOL = 3
 struct faults {
     struct kin_sim_options options;
     unsigned chaos;
-    bool losses;  /* workers go for good, and others come */
-    bool deaths;  /* of clients */
+    bool losses; /* workers go for good, and others come */
+    bool deaths; /* of clients */
 };
 
 struct client {
@@ -76,15 +76,16 @@ static void prepare(struct serve *v, uint64_t seed, bool losses)
     unsigned workers = 1 + (unsigned)(seed % WORKERS_MAX);
     v->random = seed;
     unsigned wanted = losses ? 1 : 1 + (unsigned)below(v, workers); /* so many may not be left */
-    v->coordinator = (struct kin_coordinator_args){.workers = wanted,
-                                                   .lease_ms = 1000,
-                                                   .give_up_ms = 4000,
-                                                   .chunk_bytes = 200 + (uint32_t)(seed * 37 % 2000),
-                                                   .results_dir = "/results",
-                                                   .files_dir = "/",
-                                                   .version = "test",
-                                                   .on_done = on_coordinator_done,
-                                                   .arg = v};
+    v->coordinator =
+        (struct kin_coordinator_args){.workers = wanted,
+                                      .lease_ms = 1000,
+                                      .give_up_ms = 4000,
+                                      .chunk_bytes = 200 + (uint32_t)(seed * 37 % 2000),
+                                      .results_dir = "/results",
+                                      .files_dir = "/",
+                                      .version = "test",
+                                      .on_done = on_coordinator_done,
+                                      .arg = v};
     memcpy(v->coordinator.match_id_key, KIN_MATCH_ID_KEY, sizeof v->coordinator.match_id_key);
     for (int i = 0; i < v->s->file_count; i++)
         kin_sim_file_put(v->sim, v->s->files[i].path, v->s->files[i].bytes.p,

@@ -145,7 +145,7 @@ void kin_sim_file_remove(struct kin_sim *sim, const char *path);
 /* A file of a published directory; borrowed until that directory is published again. false: no such
  * directory or file. */
 bool kin_sim_out_get(struct kin_sim *sim, const char *dir, const char *file, struct kin_str *bytes);
-size_t kin_sim_out_files(struct kin_sim *sim, const char *dir); /* 0: not published */
+size_t kin_sim_out_files(struct kin_sim *sim, const char *dir);          /* 0: not published */
 size_t kin_sim_published_below(struct kin_sim *sim, const char *prefix); /* directories */
 
 /* ---- sweeps over seeds ---- */
