@@ -31,6 +31,7 @@ static const char *phase_text(enum kin_phase phase)
                                                        "reading",
                                                        "comparing identities",
                                                        "building blocks",
+                                                       "training the model",
                                                        "comparing pairs",
                                                        "joining groups",
                                                        "checking vetoes",

@@ -17,7 +17,7 @@ const uint8_t KIN_MATCH_ID_KEY[16] = {'k', 'i', 'n', 'd', 'r', 'e', 'd', ' ',
 const char *kin_phase_name(enum kin_phase phase)
 {
     static const char *const names[KIN_PHASE_COUNT] = {"join",  "load",    "dedupe", "settle",
-                                                       "match", "group",   "veto",   "label",
+                                                       "train", "match", "group",   "veto",   "label",
                                                        "write", "publish", "done"};
     return (unsigned)phase < KIN_PHASE_COUNT ? names[phase] : "?";
 }

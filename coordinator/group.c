@@ -135,7 +135,6 @@ void plan_make(struct kin_coordinator *c)
     struct cjob *job = c->job;
     struct kin_report *report = &job->report;
     qsort(job->oversized.p ? job->oversized.p : (void *)"", job->oversized.n / 8, 8, by_key);
-    job->plan = kin_hash64(job->oversized.p, job->oversized.n, job->id) | 1;
     if (report->large_count) {
         qsort(report->large, report->large_count, sizeof *report->large, by_block);
         size_t kept = 0, of_rule = 0;
@@ -156,7 +155,11 @@ void plan_make(struct kin_coordinator *c)
         finish_plan_only(c);
         return;
     }
-    if (group_begin_match(c) != KIN_OK) {
+    if (job->workflow->model) {
+        train_begin(c);
+        return;
+    }
+    if (plan_write(c) != KIN_OK || group_begin_match(c) != KIN_OK) {
         job_fail(c, KIN_E_NOMEM, "out of memory");
         return;
     }
@@ -170,9 +173,19 @@ kin_status group_begin_match(struct kin_coordinator *c)
 {
     struct cjob *job = c->job;
     job->best_rule = kin_reallocarray(NULL, job->records, sizeof *job->best_rule);
-    if (!job->best_rule || kin_union_find_init(&job->sets, (uint32_t)job->records) != KIN_OK)
+    if (job->workflow->model)
+        job->best_weight = kin_calloc(job->records, sizeof *job->best_weight);
+    if (!job->best_rule || (job->workflow->model && !job->best_weight) ||
+        kin_union_find_init(&job->sets, (uint32_t)job->records) != KIN_OK)
         return KIN_E_NOMEM;
     memset(job->best_rule, 0xff, job->records * sizeof *job->best_rule);
+    for (size_t level = 0; level < job_levels(job) && job_levels(job) > 1; level++) {
+        job->level[level] = kin_reallocarray(NULL, job->records, sizeof *job->level[level]);
+        if (!job->level[level])
+            return KIN_E_NOMEM;
+        for (uint32_t i = 0; i < job->records; i++)
+            job->level[level][i] = i;
+    }
     return KIN_OK;
 }
 
@@ -189,12 +202,14 @@ kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *
     for (size_t i = 0; i < f->payload.n; i += KIN_FOREST_BYTES) {
         uint32_t record = kin_le32(f->payload.p + i), root = kin_le32(f->payload.p + i + 4);
         uint32_t rule = kin_le32(f->payload.p + i + 8);
+        int32_t weight = (int32_t)kin_le32(f->payload.p + i + 12);
         if (record >= job->records || root >= job->records || is_dead(job, record) ||
-            is_dead(job, root) || rule >= job->workflow->rule_count)
+            is_dead(job, root) || !job_has_rule(job, rule))
             return KIN_E_PROTO;
         kin_union_find_join(&job->sets, record, root);
-        if (rule < job->best_rule[record])
-            job->best_rule[record] = (uint16_t)rule;
+        job_set_best(job, record,
+                     kin_better_edge(job_best(job, record),
+                                     (struct kin_best_edge){(uint16_t)rule, weight}));
     }
     return KIN_OK;
 }
@@ -207,10 +222,10 @@ kin_status group_take_edges(struct kin_coordinator *c, const struct kin_frame *f
     for (size_t i = 0; i < f->payload.n; i += KIN_EDGE_BYTES) {
         uint64_t a = kin_le32(f->payload.p + i), b = kin_le32(f->payload.p + i + 4);
         uint32_t rule = kin_le32(f->payload.p + i + 8);
-        if (a >= b || b >= job->records ||
-            (rule & ~(uint32_t)KIN_EDGE_STAR) >= job->workflow->rule_count)
+        if (a >= b || b >= job->records || !job_has_rule(job, rule & ~(uint32_t)KIN_EDGE_STAR))
             return KIN_E_PROTO;
-        struct kin_keyed e = {.key = a << 32 | b, .value = rule};
+        struct kin_keyed e = {
+            .key = a << 32 | b, .value = rule, .extra = kin_le32(f->payload.p + i + 12)};
         kin_buf_put(&job->edges, &e, sizeof e);
     }
     return job->edges.failed ? KIN_E_NOMEM : KIN_OK;
@@ -230,7 +245,7 @@ static void order_finish(struct ctask *task)
     struct kin_coordinator *c = task->c;
     if (task->status != KIN_OK)
         job_fail(c, task->status, "out of memory for the edges");
-    else if (c->job->workflow->never_count)
+    else if (kin_workflow_clusters(c->job->workflow))
         veto_begin(c);
     else
         label_begin(c);
@@ -309,6 +324,32 @@ static kin_status walk_records(struct label_task *t, struct page_view *view)
     return view->status;
 }
 
+/* At each of several thresholds: the founder of every record's group. */
+static kin_status find_level_founders(struct cjob *job, struct page_view *view)
+{
+    for (size_t level = 0; level < job_levels(job); level++) {
+        uint32_t *stand_in = job->level[level];
+        uint32_t *founder =
+            stand_in ? kin_reallocarray(NULL, job->records, sizeof *founder) : NULL;
+        if (!stand_in)
+            return KIN_OK;
+        if (!founder)
+            return KIN_E_NOMEM;
+        memset(founder, 0xff, job->records * sizeof *founder);
+        for (uint32_t i = 0; i < job->records; i++) {
+            uint32_t *at = &founder[stand_in[i]];
+            if (*at == UINT32_MAX || page_view_cmp(view, i, *at) < 0)
+                *at = i;
+        }
+        for (uint32_t i = 0; i < job->records; i++)
+            stand_in[i] = founder[stand_in[i]];
+        kin_free(founder);
+        if (view->status != KIN_OK)
+            return view->status;
+    }
+    return KIN_OK;
+}
+
 static int by_size(const void *a, const void *b)
 {
     const struct kin_report_group *x = a, *y = b;
@@ -370,6 +411,8 @@ static void label_run(struct kin_env *env, struct kin_work *work)
         t->task.status = t->founder ? walk_records(t, &view) : KIN_E_NOMEM;
         if (t->task.status == KIN_OK)
             t->task.status = name_large_groups(t, &view);
+        if (t->task.status == KIN_OK)
+            t->task.status = find_level_founders(job, &view);
     }
     for (unsigned w = 0; w < KIN_WORKERS_MAX && t->task.status == KIN_OK; w++)
         t->task.status = t->labels[w].failed ? KIN_E_NOMEM : KIN_OK;

@@ -8,6 +8,7 @@
 #include "common/record/batch.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/page.h"
+#include "proto/edges.h"
 #include "proto/jobs.h"
 #include "proto/message.h"
 
@@ -100,6 +101,9 @@ enum step {
     STEP_DEAD,
     STEP_SETTLE,
     STEP_PLAN,
+    STEP_COUNT,
+    STEP_PATTERNS,
+    STEP_VALUES,
     STEP_MATCH,
     STEP_FOREST,
     STEP_EDGES,
@@ -125,12 +129,13 @@ struct cworker {
     enum step asked;
     uint64_t request, asked_us;
     /* what this incarnation has done */
-    bool opened, settled, matched;
+    bool opened, settled, counted, matched;
     uint64_t durable, sent, sent_us;
     uint32_t dead_sent, plan_sent, labels_sent;
     /* what was fetched from the worker, whatever becomes of it */
-    bool got_settled, got_matched, got_forest, got_edges, got_stars;
-    uint64_t forest_next, edges_next;
+    bool got_settled, got_patterns, got_values, got_matched, got_forest, got_edges, got_stars;
+    uint64_t patterns_next, forest_next, edges_next;
+    struct kin_buf values;
     struct kin_buf stars;
     struct kin_buf labels; /* u32, one for each row at home there */
 };
@@ -225,11 +230,19 @@ struct cjob {
 
     /* plan */
     struct kin_buf oversized; /* u64 */
+    struct kin_buf plan_bytes; /* as workers are sent it */
     uint64_t plan;
+    struct train *train;
+    bool counted; /* all workers have */
+    struct kin_buf model_text;    /* JSON; empty without a model */
+    struct kin_buf training_text; /* of one that was trained: the report, for people */
 
     /* group */
     struct kin_union_find sets;
-    uint16_t *best_rule;
+    uint16_t *best_rule;  /* number of the rules: the model */
+    int32_t *best_weight; /* with a model only */
+    uint32_t *level[KIN_THRESHOLDS_MAX]; /* [records] with several thresholds: a record that
+                                            stands for the group; then its founder */
     struct kin_buf edges; /* kin_keyed: (a << 32 | b), rule */
     uint32_t *group;      /* [records] group number, NO_GROUP: dead */
     uint32_t group_count;
@@ -326,6 +339,16 @@ struct split_output { /* all owned */
 };
 kin_status split_chunk(const struct split_input *in, struct split_output *out) KIN_MUST_CHECK;
 void split_output_deinit(struct split_output *out);
+/* train.c */
+void train_begin(struct kin_coordinator *c); /* the blocks are known; goes on to the match */
+bool train_counts(const struct cjob *job);   /* workers are to count */
+void train_ask(const struct kin_coordinator *c, struct kin_message *m);
+const struct kin_buf *train_every(const struct cjob *job); /* payload of COUNT */
+kin_status train_take_patterns(struct kin_coordinator *c, const struct kin_frame *f) KIN_MUST_CHECK;
+kin_status train_take_values(struct kin_coordinator *c, struct cworker *w) KIN_MUST_CHECK;
+void train_counted(struct kin_coordinator *c); /* all workers' counts are here */
+void train_free(struct cjob *job);
+kin_status plan_write(struct kin_coordinator *c) KIN_MUST_CHECK; /* what there is by now */
 /* dedupe.c */
 void dedupe_begin(struct kin_coordinator *c);
 /* group.c */
@@ -473,6 +496,35 @@ void client_tell_submitted(struct kin_coordinator *c, struct jobrec *rec);
 /* status.c */
 kin_status status_json(struct kin_coordinator *c, uint32_t jobs_max,
                        struct kin_buf *out) KIN_MUST_CHECK;
+
+/* ---- rules, and the model behind them ---- */
+
+static inline bool job_has_rule(const struct cjob *job, uint32_t rule)
+{
+    return rule < job->workflow->rule_count + (job->workflow->model != NULL);
+}
+static inline struct kin_best_edge job_best(const struct cjob *job, uint32_t record)
+{
+    return (struct kin_best_edge){job->best_rule[record],
+                                  job->best_weight ? job->best_weight[record] : 0};
+}
+static inline void job_set_best(struct cjob *job, uint32_t record, struct kin_best_edge edge)
+{
+    job->best_rule[record] = edge.rule;
+    if (job->best_weight)
+        job->best_weight[record] = edge.weight;
+}
+static inline size_t job_levels(const struct cjob *job)
+{
+    return job->workflow->model ? job->workflow->model->threshold_count : 1;
+}
+/* An edge that makes its ends one, unlike one of the model below the threshold. */
+static inline bool job_joins(const struct cjob *job, const struct kin_keyed *edge)
+{
+    const struct kin_workflow_model *model = job->workflow->model;
+    return (edge->value & ~(uint32_t)KIN_EDGE_STAR) < job->workflow->rule_count ||
+           (int32_t)edge->extra >= model->thresholds[model->primary].weight;
+}
 
 /* ---- identity pages inside a task ---- */
 

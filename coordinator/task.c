@@ -257,6 +257,7 @@ void job_free(struct kin_coordinator *c)
     for (unsigned w = 0; w < KIN_WORKERS_MAX; w++) {
         kin_buf_deinit(&job->workers[w].stars);
         kin_buf_deinit(&job->workers[w].labels);
+        kin_buf_deinit(&job->workers[w].values);
     }
     load_free(c);
     veto_free(c);
@@ -277,8 +278,15 @@ void job_free(struct kin_coordinator *c)
     kin_buf_deinit(&job->record);
     kin_buf_deinit(&job->old_keys);
     kin_buf_deinit(&job->oversized);
+    kin_buf_deinit(&job->plan_bytes);
+    kin_buf_deinit(&job->model_text);
+    kin_buf_deinit(&job->training_text);
+    train_free(job);
     kin_union_find_deinit(&job->sets);
     kin_free(job->best_rule);
+    kin_free(job->best_weight);
+    for (size_t i = 0; i < KIN_THRESHOLDS_MAX; i++)
+        kin_free(job->level[i]);
     kin_buf_deinit(&job->edges);
     kin_free(job->group);
     kin_free(job->group_size);

@@ -9,7 +9,7 @@
 
 void track_reset(struct cworker *w)
 {
-    w->opened = w->settled = w->matched = false;
+    w->opened = w->settled = w->counted = w->matched = false;
     w->dead_sent = w->plan_sent = w->labels_sent = 0;
     w->asked = STEP_NONE;
     w->peer->progress_done = w->peer->progress_total = 0;
@@ -24,8 +24,7 @@ static uint32_t parts_of(size_t bytes)
 
 static uint32_t plan_parts(const struct cjob *job)
 {
-    uint32_t parts = parts_of(job->oversized.n);
-    return parts ? parts : 1; /* an empty plan is a plan too */
+    return parts_of(job->plan_bytes.n); /* an empty plan has its head */
 }
 
 static uint32_t label_parts(const struct cworker *w)
@@ -36,13 +35,13 @@ static uint32_t label_parts(const struct cworker *w)
 
 bool job_wants_edges(const struct kin_coordinator *c)
 {
-    return c->job->options->pairs || c->job->workflow->never_count > 0;
+    return c->job->options->pairs || kin_workflow_clusters(c->job->workflow);
 }
 
 static bool needs_match(const struct kin_coordinator *c, const struct cworker *w)
 {
     return !w->got_matched || !w->got_forest || (job_wants_edges(c) && !w->got_edges) ||
-           (c->job->workflow->never_count && !w->got_stars);
+           (kin_workflow_clusters(c->job->workflow) && !w->got_stars);
 }
 
 static enum step next_step(const struct kin_coordinator *c, const struct cworker *w)
@@ -56,22 +55,25 @@ static enum step next_step(const struct kin_coordinator *c, const struct cworker
         return STEP_LOAD;
     if (job->phase < KIN_PHASE_SETTLE)
         return STEP_NONE;
-    if (!w->got_settled || (needs_match(c, w) && job->phase <= KIN_PHASE_MATCH)) {
+    bool counts = train_counts(job) && (!w->got_patterns || !w->got_values);
+    if (!w->got_settled || counts || (needs_match(c, w) && job->phase <= KIN_PHASE_MATCH)) {
         if (w->dead_sent < parts_of(job->dead_count * 4))
             return STEP_DEAD;
         if (!w->settled)
             return STEP_SETTLE;
-        if (job->phase < KIN_PHASE_MATCH)
+        if (job->phase < KIN_PHASE_MATCH && !counts)
             return STEP_NONE;
         if (w->plan_sent < plan_parts(job))
             return STEP_PLAN;
+        if (counts)
+            return !w->counted ? STEP_COUNT : !w->got_patterns ? STEP_PATTERNS : STEP_VALUES;
         if (!w->matched)
             return STEP_MATCH;
         if (!w->got_forest)
             return STEP_FOREST;
         if (job_wants_edges(c) && !w->got_edges)
             return STEP_EDGES;
-        if (job->workflow->never_count && !w->got_stars)
+        if (kin_workflow_clusters(job->workflow) && !w->got_stars)
             return STEP_STARS;
     }
     if (job->phase == KIN_PHASE_WRITE && w->labels_sent < label_parts(w))
@@ -153,7 +155,17 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         m.u.plan.plan = job->plan;
         m.u.plan.part = w->plan_sent;
         m.u.plan.parts = plan_parts(job);
-        payload = part_frame(job->oversized.p, job->oversized.n, w->plan_sent);
+        payload = part_frame(job->plan_bytes.p, job->plan_bytes.n, w->plan_sent);
+        break;
+    case STEP_COUNT:
+        train_ask(c, &m);
+        payload = part_frame(train_every(job)->p, train_every(job)->n, 0);
+        break;
+    case STEP_PATTERNS:
+        ask_pull(c, &m, KIN_PULL_PATTERNS, w->patterns_next);
+        break;
+    case STEP_VALUES:
+        ask_pull(c, &m, KIN_PULL_VALUES, w->values.n);
         break;
     case STEP_MATCH:
         m.type = KIN_MSG_MATCH;
@@ -178,7 +190,7 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         break;
     }
     bool short_of_memory =
-        !payload && (step == STEP_DEAD || step == STEP_PLAN || step == STEP_LABELS);
+        !payload && (step == STEP_DEAD || step == STEP_PLAN || step == STEP_COUNT || step == STEP_LABELS);
     if (w->asked == STEP_NONE)
         w->request = ++c->next_request;
     w->asked = step;
@@ -253,7 +265,19 @@ static kin_status on_pulled(struct kin_coordinator *c, struct cworker *w,
 {
     uint64_t offset = m->u.pulled.offset, next = m->u.pulled.next;
     kin_status status = KIN_OK;
-    if (w->asked == STEP_FOREST && m->u.pulled.what == KIN_PULL_FOREST &&
+    if (w->asked == STEP_PATTERNS && m->u.pulled.what == KIN_PULL_PATTERNS &&
+        offset == w->patterns_next) {
+        status = train_take_patterns(c, f);
+        w->patterns_next = next;
+        w->got_patterns = m->u.pulled.last;
+    } else if (w->asked == STEP_VALUES && m->u.pulled.what == KIN_PULL_VALUES &&
+               offset == w->values.n) {
+        kin_buf_put(&w->values, f->payload.p, f->payload.n);
+        w->got_values = m->u.pulled.last;
+        status = w->values.failed ? KIN_E_NOMEM : KIN_OK;
+        if (status == KIN_OK && w->got_values)
+            status = train_take_values(c, w);
+    } else if (w->asked == STEP_FOREST && m->u.pulled.what == KIN_PULL_FOREST &&
         offset == w->forest_next) {
         status = group_take_forest(c, f);
         w->forest_next = next;
@@ -297,6 +321,12 @@ static void check_barriers(struct kin_coordinator *c)
 {
     if (c->job->phase == KIN_PHASE_SETTLE && job_all(c, offsetof(struct cworker, got_settled)))
         plan_make(c);
+    if (!c->job->failed && train_counts(c->job) && !c->job->counted &&
+        job_all(c, offsetof(struct cworker, got_patterns)) &&
+        job_all(c, offsetof(struct cworker, got_values))) {
+        c->job->counted = true;
+        train_counted(c);
+    }
     if (c->job->failed || c->job->phase != KIN_PHASE_MATCH)
         return;
     for (unsigned i = 0; i < job_workers(c); i++) {
@@ -322,6 +352,8 @@ void track_on_answer(struct kin_coordinator *c, unsigned worker, const struct ki
         if (!w->got_settled)
             plan_take_settled(c, worker, m, f);
         w->got_settled = true;
+    } else if (m->type == KIN_MSG_COUNTED && asked == STEP_COUNT) {
+        w->counted = true;
     } else if (m->type == KIN_MSG_MATCHED && asked == STEP_MATCH) {
         w->matched = true;
         if (!w->got_matched)

@@ -109,7 +109,8 @@ static kin_status list_components(struct veto *v, struct cjob *job)
         for (size_t i = 0, end; i < touched; i = end) {
             for (end = i; end < touched && items[end].key == items[i].key; end++)
                 v->members[end] = items[end].value;
-            if (end - i > job->workflow->limits.max_veto_group) {
+            bool plain = !job->workflow->model && !job->workflow->clean_count;
+            if (plain && end - i > job->workflow->limits.max_veto_group) {
                 v->unchecked++;
                 continue;
             }
@@ -137,6 +138,8 @@ static kin_status sort_edges(struct veto *v, struct cjob *job, size_t *count)
         if (all[i].value & KIN_EDGE_STAR)
             continue; /* the star itself says more */
         uint32_t root = kin_union_find_root(&job->sets, (uint32_t)(all[i].key >> 32));
+        if (root != kin_union_find_root(&job->sets, (uint32_t)all[i].key))
+            continue; /* below the threshold, between two components */
         v->edges[(*count)++] = (struct kin_keyed){.key = root, .value = (uint32_t)i};
     }
     if (*count)
@@ -302,6 +305,7 @@ static void put_component(const struct cjob *job, const struct veto *v,
         kin_buf_u32(out, member_index(v, comp, (uint32_t)(edge->key >> 32)));
         kin_buf_u32(out, member_index(v, comp, (uint32_t)edge->key));
         kin_buf_u32(out, edge->value);
+        kin_buf_u32(out, edge->extra);
     }
     for (uint32_t s = comp->first_star; s < comp->first_star + comp->star_count; s++) {
         const struct star_at *star = &v->stars[s];
@@ -312,20 +316,41 @@ static void put_component(const struct cjob *job, const struct veto *v,
     }
 }
 
+/* Groups at one of several thresholds. */
+static bool take_level(struct cjob *job, const struct component *comp, const uint32_t *members,
+                       size_t level, const uint8_t *group)
+{
+    for (uint32_t i = 0; i < comp->count; i++) {
+        uint32_t stand_in = kin_le32(group + 4 * (size_t)i);
+        if (stand_in >= comp->count)
+            return false;
+        if (job->level[level])
+            job->level[level][members[i]] = members[stand_in];
+    }
+    return true;
+}
+
 /* Members of a group get its first record as their root; their best rule is the one inside the
  * group. */
 static bool apply_component(struct cjob *job, const struct veto *v, const struct component *comp,
                             struct kin_cursor *at)
 {
     const uint32_t *members = v->members + comp->first;
-    const uint8_t *group = kin_cursor_take(at, 4 * (size_t)comp->count);
+    const uint8_t *group = NULL;
+    for (size_t level = 0; level < job_levels(job); level++) {
+        const uint8_t *of_level = kin_cursor_take(at, 4 * (size_t)comp->count);
+        if (!of_level || !take_level(job, comp, members, level, of_level))
+            return false;
+        if (level == (job->workflow->model ? job->workflow->model->primary : 0))
+            group = of_level;
+    }
     const uint8_t *rule = kin_cursor_take(at, 4 * (size_t)comp->count);
-    if (!group || !rule)
+    const uint8_t *weight = kin_cursor_take(at, 4 * (size_t)comp->count);
+    if (!group || !rule || !weight)
         return false;
     for (uint32_t i = 0; i < comp->count; i++) {
         uint32_t best = kin_le32(rule + 4 * (size_t)i);
-        if (kin_le32(group + 4 * (size_t)i) >= comp->count ||
-            (best >= job->workflow->rule_count && best != UINT16_MAX))
+        if (!job_has_rule(job, best) && best != UINT16_MAX)
             return false;
         job->sets.parent[members[i]] = UINT32_MAX;
     }
@@ -333,7 +358,9 @@ static bool apply_component(struct cjob *job, const struct veto *v, const struct
         /* members ascend: the first of a group that comes by is its root, noted at its
          * representative */
         uint32_t stand_in = members[kin_le32(group + 4 * (size_t)i)];
-        job->best_rule[members[i]] = (uint16_t)kin_le32(rule + 4 * (size_t)i);
+        job_set_best(job, members[i],
+                     (struct kin_best_edge){(uint16_t)kin_le32(rule + 4 * (size_t)i),
+                                            (int32_t)kin_le32(weight + 4 * (size_t)i)});
         if (job->sets.parent[stand_in] == UINT32_MAX)
             job->sets.parent[stand_in] = members[i];
         uint32_t root = job->sets.parent[stand_in];
@@ -361,6 +388,7 @@ static void on_vetoed(struct rpc *r, const struct kin_message *m, struct kin_fra
     }
     c->job->report.veto_forbidden += m->u.vetoed.forbidden;
     c->job->report.veto_refused += m->u.vetoed.refused;
+    c->job->report.veto_unchecked += m->u.vetoed.unchecked;
     v->done += b->end - b->first;
     for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
         kin_frame_unref(b->features[w]);

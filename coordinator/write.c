@@ -166,6 +166,49 @@ static void put_number(struct kin_buf *out, uint32_t x)
     kin_buf_put(out, digits + sizeof digits - n, n);
 }
 
+static const char *rule_name(const struct cjob *job, uint32_t rule)
+{
+    return rule < job->workflow->rule_count ? job->workflow->rules[rule].name : "model";
+}
+
+/* "rule,confidence," */
+static void put_reason(const struct cjob *job, struct kin_best_edge edge, struct kin_buf *out)
+{
+    kin_csv_cell(out, kin_str_of(rule_name(job, edge.rule)));
+    if (edge.rule < job->workflow->rule_count)
+        kin_buf_puts(out, ",1,");
+    else
+        kin_buf_printf(out, ",%.6f,", kin_weight_probability(edge.weight));
+}
+
+/* ",match_id" for each threshold but the one that the MatchIds go by. */
+static void put_levels(const struct kin_coordinator *c, struct page_view *view, uint32_t record,
+                       struct kin_buf *out)
+{
+    const struct cjob *job = c->job;
+    for (size_t level = 0; level < job_levels(job) && job->level[level]; level++) {
+        uint32_t source;
+        struct kin_str id;
+        if (level == job->workflow->model->primary)
+            continue;
+        kin_buf_putc(out, ',');
+        if (page_view_identity(view, job->level[level][record], &source, &id))
+            put_match_id(c, source, id, out);
+    }
+}
+
+/* match_id_0.99 and the like. */
+static void put_level_names(const struct cjob *job, struct kin_buf *out)
+{
+    for (size_t level = 0; level < job_levels(job) && job_levels(job) > 1; level++) {
+        if (level == job->workflow->model->primary)
+            continue;
+        kin_buf_puts(out, ",match_id_");
+        for (const char *p = job->workflow->model->thresholds[level].text; *p; p++)
+            kin_buf_putc(out, *p == ' ' ? '_' : *p);
+    }
+}
+
 /* matches.csv and errors.csv: one chunk each. */
 static void matches_run(struct kin_env *env, struct kin_work *work)
 {
@@ -189,13 +232,12 @@ static void matches_run(struct kin_env *env, struct kin_work *work)
         if (page_view_identity(&view, job->founder[group], &founder_source, &founder_id))
             put_match_id(c, founder_source, founder_id, out);
         kin_buf_putc(out, ',');
-        if (size > 1 && job->best_rule[record] != UINT16_MAX) {
-            kin_csv_cell(out, kin_str_of(job->workflow->rules[job->best_rule[record]].name));
-            kin_buf_puts(out, ",1,");
-        } else {
+        if (size > 1 && job->best_rule[record] != UINT16_MAX)
+            put_reason(job, job_best(job, record), out);
+        else
             kin_buf_puts(out, ",,");
-        }
         put_number(out, size);
+        put_levels(c, &view, record, out);
         kin_buf_putc(out, '\n');
     }
     if (page)
@@ -221,8 +263,8 @@ static void pairs_run(struct kin_env *env, struct kin_work *work)
     kin_status status = page_view_init(&view, env, job);
     for (size_t i = first; i < n && i < first + EDGES_PER_PIECE && status == KIN_OK; i++) {
         uint32_t a = (uint32_t)(e[i].key >> 32), b = (uint32_t)e[i].key;
-        if (job->group[a] != job->group[b])
-            continue; /* refused by a veto */
+        if (job->group[a] != job->group[b] || !job_joins(job, &e[i]))
+            continue; /* kept apart, or below the threshold */
         if (page_view_cmp(&view, a, b) > 0) {
             uint32_t x = a;
             a = b;
@@ -238,9 +280,14 @@ static void pairs_run(struct kin_env *env, struct kin_work *work)
                 kin_buf_putc(out, ',');
             }
         }
-        kin_buf_puts(out, ",1,");
         uint32_t rule = e[i].value & ~(uint32_t)KIN_EDGE_STAR;
-        kin_csv_cell(out, kin_str_of(job->workflow->rules[rule].name));
+        int32_t weight = (int32_t)e[i].extra;
+        if (rule < job->workflow->rule_count)
+            kin_buf_puts(out, ",1,");
+        else
+            kin_buf_printf(out, "%.3f,%.6f,", (double)weight / KIN_WEIGHT_ONE,
+                           kin_weight_probability(weight));
+        kin_csv_cell(out, kin_str_of(rule_name(job, rule)));
         kin_buf_putc(out, '\n');
         status = view.status;
     }
@@ -416,6 +463,12 @@ static void publish_run(struct kin_env *env, struct kin_work *work)
     struct cjob *job = t->task.c->job;
     struct kin_out *out = job->out;
     t->task.status = env->ops->out_write(out, "report.json", t->json.p, t->json.n, &t->task.err);
+    if (t->task.status == KIN_OK && job->training_text.n)
+        t->task.status = env->ops->out_write(out, "model.json", job->model_text.p,
+                                             job->model_text.n, &t->task.err);
+    if (t->task.status == KIN_OK && job->training_text.n)
+        t->task.status = env->ops->out_write(out, "training.txt", job->training_text.p,
+                                             job->training_text.n, &t->task.err);
     if (t->task.status != KIN_OK)
         return;
     job->out = NULL; /* publish consumes */
@@ -475,7 +528,7 @@ static void pairs_begin(struct kin_coordinator *c)
 
 struct begin_task {
     struct ctask task;
-    struct kin_buf golden_header;
+    struct kin_buf golden_header, matches_header;
 };
 
 static void begin_run(struct kin_env *env, struct kin_work *work)
@@ -483,13 +536,13 @@ static void begin_run(struct kin_env *env, struct kin_work *work)
     struct begin_task *t = (struct begin_task *)work;
     struct cjob *job = t->task.job;
     const struct kin_job_options *o = job->options;
-    static const char matches[] = "source,id,match_id,match_rule,confidence,group_size\n";
     static const char errors[] = "source,file,line,id,field,reason,raw\n";
     static const char pairs[] = "source_a,id_a,source_b,id_b,weight,probability,match_rule\n";
     struct kin_err *err = &t->task.err;
     kin_status status = env->ops->out_begin(env, o->out_dir, &job->out, err);
     if (status == KIN_OK)
-        status = env->ops->out_write(job->out, "matches.csv", matches, sizeof matches - 1, err);
+        status = env->ops->out_write(job->out, "matches.csv", t->matches_header.p,
+                                     t->matches_header.n, err);
     if (status == KIN_OK)
         status = env->ops->out_write(job->out, "errors.csv", errors, sizeof errors - 1, err);
     if (status == KIN_OK && o->pairs)
@@ -508,6 +561,7 @@ static void begin_release(struct ctask *task)
 {
     struct begin_task *t = (struct begin_task *)task;
     kin_buf_deinit(&t->golden_header);
+    kin_buf_deinit(&t->matches_header);
 }
 
 static void begin_finish(struct ctask *task)
@@ -534,6 +588,9 @@ void write_begin(struct kin_coordinator *c)
         job_fail(c, status, "out of memory");
         return;
     }
+    kin_buf_puts(&t->matches_header, "source,id,match_id,match_rule,confidence,group_size");
+    put_level_names(job, &t->matches_header);
+    kin_buf_putc(&t->matches_header, '\n');
     kin_buf_puts(&t->golden_header, "match_id,size");
     kin_golden_header(job->golden, &t->golden_header);
     kin_buf_putc(&t->golden_header, '\n');

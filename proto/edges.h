@@ -1,7 +1,7 @@
 #ifndef KIN_PROTO_EDGES_H
 #define KIN_PROTO_EDGES_H
 /* Edges while they are gathered: struct kin_keyed with key = smaller record << 32 | larger record
- * and value = rule, or rule | KIN_EDGE_STAR. Pure; any thread. */
+ * value = rule, or rule | KIN_EDGE_STAR, and extra = weight (int32_t; 0 where a rule made it). Pure; any thread. */
 #include "common/base/radix.h"
 #include "proto/shards.h"
 
@@ -9,5 +9,18 @@
  * workers, by a star beside a score) stays once, with its first rule; of equal rules the scored
  * edge stands, so that the result knows no order of arrival. KIN_E_NOMEM. */
 kin_status kin_edges_order(struct kin_buf *edges) KIN_MUST_CHECK;
+
+/* What a record's match is named after: the best of its edges, by rule, then by weight. */
+struct kin_best_edge {
+    uint16_t rule; /* UINT16_MAX: none */
+    int32_t weight;
+};
+#define KIN_NO_EDGE ((struct kin_best_edge){UINT16_MAX, INT32_MIN})
+static inline struct kin_best_edge kin_better_edge(struct kin_best_edge a, struct kin_best_edge b)
+{
+    if (a.rule != b.rule)
+        return a.rule < b.rule ? a : b;
+    return a.weight >= b.weight ? a : b;
+}
 
 #endif

@@ -56,11 +56,17 @@ enum kin_pull {
     KIN_PULL_EDGES = 2,  /* offset: page; payload: entries of KIN_EDGE_BYTES, by (a, b) ascending */
     KIN_PULL_STARS = 3,  /* offset: byte; payload: u32 rule, u32 count, u32 member[count] ... */
     KIN_PULL_FEATURES =
-        4 /* request payload: u32 record[]; payload: their features, in that order */
+        4, /* request payload: u32 record[]; payload: their features, in that order */
+    KIN_PULL_PATTERNS = 5, /* offset: entry; payload: entries of KIN_PATTERN_BYTES */
+    KIN_PULL_VALUES = 6    /* offset: byte; payload: for each comparison u64 records with a value,
+                              u64 n, then n times u64 hash, u64 records; hashes ascend */
 };
 enum {
-    KIN_FOREST_BYTES = 12, /* u32 record, u32 root, u32 best rule */
-    KIN_EDGE_BYTES = 12,   /* u32 a, u32 b, u32 rule | KIN_EDGE_STAR */
+    KIN_FOREST_BYTES = 16,  /* u32 record, u32 root, u32 best rule, i32 weight of that edge */
+    KIN_EDGE_BYTES = 16,    /* u32 a, u32 b, u32 rule | KIN_EDGE_STAR, i32 weight. The rule of an
+                               edge that only the model made is the number of rules */
+    KIN_PATTERN_BYTES = 24, /* u64 agreement pattern, u64 set of blocking keys that both records
+                               share (bit: its number), u64 pairs */
     KIN_EDGE_STAR = 1 << 16
 };
 

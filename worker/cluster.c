@@ -15,7 +15,15 @@ struct cluster_task {
     struct kin_buf answer; /* MATCHED payload */
 };
 
-/* Every record with an edge: (record, smallest record it hangs together with here, best rule). */
+/* An edge of a rule, or one of the model that is strong enough. */
+static bool joins(const struct worker_job *job, const struct kin_keyed *e)
+{
+    uint32_t rule = e->value & ~(uint32_t)KIN_EDGE_STAR;
+    return rule < job->workflow->rule_count || (int32_t)e->extra >= job->weight_threshold;
+}
+
+/* Every record with an edge that joins: (record, smallest record it hangs together with here, best
+ * rule, weight). */
 static kin_status make_forest(const struct worker_job *job, const struct kin_buf *edges,
                               struct kin_buf *forest)
 {
@@ -23,27 +31,32 @@ static kin_status make_forest(const struct worker_job *job, const struct kin_buf
     size_t n = edges->n / sizeof *e;
     uint32_t records = job->records.count;
     struct kin_union_find u = {0};
-    uint16_t *best = kin_reallocarray(NULL, records, sizeof *best);
+    struct kin_best_edge *best = kin_reallocarray(NULL, records, sizeof *best);
     kin_status status = kin_union_find_init(&u, records);
     if (!best || status != KIN_OK) {
         kin_free(best);
         kin_union_find_deinit(&u);
         return KIN_E_NOMEM;
     }
-    memset(best, 0xff, records * sizeof *best);
+    for (uint32_t l = 0; l < records; l++)
+        best[l] = KIN_NO_EDGE;
     for (size_t i = 0; i < n; i++) {
         uint32_t a = (uint32_t)(e[i].key >> 32), b = (uint32_t)e[i].key;
-        uint16_t rule = (uint16_t)e[i].value; /* the star bit lies above */
+        struct kin_best_edge edge = {(uint16_t)e[i].value, /* the star bit lies above */
+                                     (int32_t)e[i].extra};
+        if (!joins(job, &e[i]))
+            continue;
         kin_union_find_join(&u, a, b);
-        best[a] = rule < best[a] ? rule : best[a];
-        best[b] = rule < best[b] ? rule : best[b];
+        best[a] = kin_better_edge(best[a], edge);
+        best[b] = kin_better_edge(best[b], edge);
     }
     for (uint32_t l = 0; l < records; l++) {
-        if (best[l] == UINT16_MAX)
+        if (best[l].rule == UINT16_MAX)
             continue;
         kin_buf_u32(forest, job->records.items[l].number);
         kin_buf_u32(forest, job->records.items[kin_union_find_root(&u, l)].number);
-        kin_buf_u32(forest, best[l]);
+        kin_buf_u32(forest, best[l].rule);
+        kin_buf_u32(forest, (uint32_t)best[l].weight);
     }
     kin_free(best);
     kin_union_find_deinit(&u);
@@ -154,6 +167,7 @@ static struct worker_store *edge_op(struct worker_job *job, const struct kin_key
             kin_put_le32(p, records[e[k].key >> 32].number);
             kin_put_le32(p + 4, records[(uint32_t)e[k].key].number);
             kin_put_le32(p + 8, e[k].value);
+            kin_put_le32(p + 12, e[k].extra);
         }
     }
     return s;

@@ -3,6 +3,8 @@
 /* Private to the worker core. Everything here belongs to the loop thread, except what a task owns
  * or reads as immutable while it runs. */
 #include "common/base/radix.h"
+#include "common/match/compare_decide.h"
+#include "common/match/pattern_table.h"
 #include "common/record/batch.h"
 #include "common/workflow/workflow.h"
 #include "proto/message.h"
@@ -143,23 +145,40 @@ struct worker_job {
     struct partition *partitions; /* [PARTITIONS] */
 
     /* plan */
-    struct kin_buf plan_keys; /* u64 keys, gathered */
-    uint64_t *plan_set;       /* open addressing; 0: free */
+    struct kin_buf plan_bytes; /* as it came, gathered */
+    uint64_t *plan_set;        /* oversized keys: open addressing; 0: free */
     size_t plan_mask;
     uint32_t plan_parts;
+    bool plan_installed;
     uint64_t plan;
+    struct kin_comparer *comparer; /* where the workflow has a model */
+    struct kin_value_counts value_counts;
+    struct kin_model_decider *model_decider; /* once the plan has the model */
+
+    /* counting, for training and term frequencies */
+    enum step_state count_state;
+    uint64_t count_request;
+    kin_status count_status;
+    uint32_t count_left;         /* tasks */
+    struct kin_buf count_every;  /* u32 for each blocking key */
+    uint32_t count_every_n;
+    struct kin_pattern_table count_table;
+    struct kin_buf value_lists[KIN_COMPARISONS_MAX];
+    uint64_t value_totals[KIN_COMPARISONS_MAX];
+    struct kin_buf patterns, values; /* as PULL answers */
 
     /* match */
     enum step_state match_state;
     uint64_t match_request;
-    struct kin_decider *decider;
+    struct kin_decider *decider; /* NULL: there are no rules */
+    int32_t weight_threshold, weight_floor;
     struct match_item *items;
     size_t item_count;
     atomic_size_t item_next;
     uint32_t match_left;
     uint64_t *rule_counts;       /* [key rules][KIN_MATCHED_RULE_WORDS] */
     struct kin_buf match_answer; /* MATCHED payload */
-    struct kin_buf edges;        /* struct kin_keyed: (local a << 32 | local b), rule */
+    struct kin_buf edges;        /* struct kin_keyed: (local a << 32 | local b), rule, weight */
     struct kin_buf stars;        /* as PULL STARS answers */
     struct kin_buf forest;       /* as PULL FOREST answers */
     uint64_t edge_pages, stores_left;
@@ -212,6 +231,7 @@ kin_status record_table_add(struct record_table *t, struct record_at at) KIN_MUS
 void worker_job_on_dead(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_settle(struct worker_job *job, const struct kin_message *m);
 void worker_settle_free(struct worker_job *job);
+bool worker_is_dead(const struct worker_job *job, uint32_t number); /* superseded; once settled */
 
 /* key_text.c */
 /* Appends u32 length, then the values behind a key as text, padded to 4; empty where unknown. */
@@ -230,8 +250,15 @@ kin_status worker_refine_block(const struct worker_job *job, struct partition *p
 /* The ordinary refined keys of a record under the plan, ascending. Appends u64 to out. */
 void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struct kin_buf *out);
 
-/* match.c */
+/* plan.c */
 void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_plan_free(struct worker_job *job);
+
+/* count.c */
+void worker_job_on_count(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+void worker_count_free(struct worker_job *job);
+
+/* match.c */
 void worker_job_on_match(struct worker_job *job, const struct kin_message *m);
 void worker_match_free(struct worker_job *job);
 void worker_match_failed(struct worker_job *job,

@@ -1,5 +1,6 @@
 #include "worker/impl.h"
 
+#include "common/group/linkage.h"
 #include "common/record/normalise.h"
 
 #include <stdio.h>
@@ -306,6 +307,17 @@ static void open_finish(struct worker_task *task)
     send_opened(job);
 }
 
+static kin_status open_model(struct worker_job *job)
+{
+    const struct kin_workflow_model *model = job->workflow->model;
+    job->weight_threshold = model->thresholds[model->threshold_count - 1].weight;
+    job->weight_floor = job->workflow->cluster == KIN_CLUSTER_LINKAGE
+                            ? kin_linkage_floor(job->weight_threshold)
+                            : job->weight_threshold;
+    return kin_comparer_new(&job->workflow->schema, model->comparisons, model->comparison_count,
+                            &job->comparer, NULL);
+}
+
 static struct worker_job *job_new(struct worker *w, const struct kin_message *m)
 {
     struct worker_job *job = kin_calloc(1, sizeof *job);
@@ -366,6 +378,8 @@ void worker_job_on_open(struct worker *w, const struct kin_message *m)
             : KIN_E_NOMEM;
     kin_problems_deinit(&problems);
     struct open_task *t = NULL;
+    if (status == KIN_OK && job->workflow->model)
+        status = open_model(job);
     if (status == KIN_OK)
         t = worker_task_new(job, sizeof *t, open_run, open_finish, open_release);
     if (!t) {

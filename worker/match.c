@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The plan and the comparison of pairs. All blocks of all partitions become items of about
+/* The comparison of pairs. All blocks of all partitions become items of about
  * ITEM_PAIRS pairs (small blocks together, large ones cut by ranges of their first member, so that
  * all threads share a large block); one task a thread takes items until none is left. */
 
@@ -13,56 +13,8 @@ struct match_item {
     uint32_t from, to;   /* members [from, to) as the first of a pair */
 };
 
-/* ---- the plan ---- */
-
-static kin_status plan_install(struct worker_job *job)
-{
-    size_t count = job->plan_keys.n / 8, size = 16;
-    while (size < 2 * count + 2)
-        size *= 2;
-    uint64_t *set = kin_calloc(size, sizeof *set);
-    if (!set)
-        return KIN_E_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t key = kin_le64(job->plan_keys.p + 8 * i);
-        size_t at = kin_hash_mix(key, 0) & (size - 1);
-        while (set[at] && set[at] != key)
-            at = (at + 1) & (size - 1);
-        set[at] = key;
-    }
-    kin_free(job->plan_set);
-    job->plan_set = set;
-    job->plan_mask = size - 1;
-    return KIN_OK;
-}
-
-void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
-{
-    uint32_t part = m->u.plan.part;
-    kin_status status = KIN_OK;
-    if (job->settle_state != STEP_DONE || job->match_state == STEP_RUNNING)
-        return;
-    if (job->plan != m->u.plan.plan) { /* another plan: from its first part */
-        kin_buf_clear(&job->plan_keys);
-        job->plan_parts = 0;
-        job->plan = m->u.plan.plan;
-        job->match_state = STEP_IDLE;
-    }
-    if (part > job->plan_parts || f->payload.n % 8)
-        return;
-    if (part == job->plan_parts)
-        status = worker_take_part(&job->plan_keys, &job->plan_parts, f);
-    if (status == KIN_OK && part + 1 == m->u.plan.parts && job->plan_parts == m->u.plan.parts &&
-        job->match_state == STEP_IDLE)
-        status = plan_install(job); /* again if it is repeated: memory may have run out */
-    worker_reply_step(job->worker, job->id, KIN_MSG_PLAN, m->request, status, "");
-}
-
 void worker_match_free(struct worker_job *job)
 {
-    kin_buf_deinit(&job->plan_keys);
-    kin_free(job->plan_set);
-    job->plan_set = NULL;
     kin_decider_free(job->decider);
     job->decider = NULL;
     kin_free(job->items);
@@ -159,7 +111,8 @@ struct member {
 struct match_task {
     struct worker_task task;
     struct store_view view;
-    struct kin_decider_state *state;
+    struct kin_decider_state *state;       /* of the rules */
+    struct kin_comparer_scratch *scratch; /* of the model */
     struct kin_buf members; /* struct member */
     struct kin_buf derived; /* u64 */
     struct kin_buf values;  /* scratch of stars */
@@ -241,10 +194,30 @@ static bool share_derived(const struct match_task *t, const struct member *a,
     return false;
 }
 
-static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule)
+static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule, int32_t weight)
 {
-    struct kin_keyed e = {.key = (uint64_t)(a < b ? a : b) << 32 | (a < b ? b : a), .value = rule};
+    struct kin_keyed e = {.key = (uint64_t)(a < b ? a : b) << 32 | (a < b ? b : a),
+                          .value = rule,
+                          .extra = (uint32_t)weight};
     kin_buf_put(&t->edges, &e, sizeof e);
+}
+
+/* Rules first, then the model. True: they match. A pair below the threshold but above the floor is
+ * an edge that joins nothing: clustering by linkage weighs it. */
+static bool decide_pair(struct match_task *t, const struct member *a, const struct member *b)
+{
+    const struct worker_job *job = t->task.job;
+    int rule = job->decider ? kin_decide(job->decider, t->state, a->rec, b->rec) : -1;
+    if (rule >= 0) {
+        put_edge(t, a->local, b->local, (uint32_t)rule, 0);
+        return true;
+    }
+    int32_t weight;
+    if (!job->model_decider || !kin_model_decider_above(job->model_decider, t->scratch, a->rec,
+                                                        b->rec, job->weight_floor, &weight))
+        return false;
+    put_edge(t, a->local, b->local, (uint32_t)job->workflow->rule_count, weight);
+    return weight >= job->weight_threshold;
 }
 
 /* Pairs whose first member is one of the first `firsts` loaded, of `count` loaded. */
@@ -267,11 +240,7 @@ static void walk_pairs(struct match_task *t, const struct block *b, uint32_t fir
                 continue;
             }
             compared++;
-            int rule = kin_decide(job->decider, t->state, m[i].rec, m[j].rec);
-            if (rule >= 0) {
-                put_edge(t, m[i].local, m[j].local, (uint32_t)rule);
-                matched++;
-            }
+            matched += decide_pair(t, &m[i], &m[j]);
         }
     }
     uint64_t *counts =
@@ -332,9 +301,9 @@ static void put_star(struct match_task *t, const struct star_member *m, size_t n
     for (size_t i = 1; i < n; i++) {
         size_t to = job->workflow->across_sources && i < other ? other : 0;
         uint32_t first = first_star_rule(job, m[i].rec, m[to].rec, rule->match_rule);
-        put_edge(t, m[i].local, m[to].local, first | KIN_EDGE_STAR);
+        put_edge(t, m[i].local, m[to].local, first | KIN_EDGE_STAR, 0);
     }
-    if (!job->workflow->never_count)
+    if (!kin_workflow_clusters(job->workflow))
         return;
     kin_buf_u32(&t->stars, rule->match_rule);
     kin_buf_u32(&t->stars, (uint32_t)n);
@@ -395,10 +364,12 @@ static void match_run(struct kin_env *env, struct kin_work *work)
     struct match_task *t = (struct match_task *)work;
     struct worker_job *job = t->task.job;
     kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
-    t->state = kin_decider_state_new(job->decider);
+    t->state = job->decider ? kin_decider_state_new(job->decider) : NULL;
+    t->scratch = job->model_decider ? kin_comparer_scratch_new() : NULL;
     t->rule_counts =
         kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
-    if (status == KIN_OK && (!t->state || !t->rule_counts))
+    if (status == KIN_OK && ((job->decider && !t->state) ||
+                             (job->model_decider && !t->scratch) || !t->rule_counts))
         status = KIN_E_NOMEM;
     while (status == KIN_OK) {
         size_t at = atomic_fetch_add_explicit(&job->item_next, 1, memory_order_relaxed);
@@ -416,6 +387,7 @@ static void match_run(struct kin_env *env, struct kin_work *work)
         status = KIN_E_NOMEM;
     t->task.status = status;
     kin_decider_state_free(t->state);
+    kin_comparer_scratch_free(t->scratch);
     store_view_deinit(&t->view);
     kin_buf_deinit(&t->members);
     kin_buf_deinit(&t->derived);
@@ -464,8 +436,8 @@ static void match_finish(struct worker_task *task)
 void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
 {
     job->match_request = m->request;
-    if (job->settle_state != STEP_DONE || !job->plan_set || job->plan != m->u.match.plan ||
-        job->match_state == STEP_RUNNING)
+    if (job->settle_state != STEP_DONE || !job->plan_installed || job->plan != m->u.match.plan ||
+        job->match_state == STEP_RUNNING || job->count_state == STEP_RUNNING)
         return;
     if (job->match_state == STEP_DONE) {
         worker_cluster_answer(job);
@@ -479,7 +451,9 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
         kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
     struct kin_err err;
     kin_status status = job->rule_counts ? make_items(job) : KIN_E_NOMEM;
-    if (status == KIN_OK && !job->decider)
+    if (status == KIN_OK && job->workflow->model && !job->model_decider)
+        status = KIN_E_PROTO; /* a plan without its model */
+    if (status == KIN_OK && !job->decider && job->workflow->rule_count)
         status = kin_decider_new(&job->workflow->schema, job->workflow->rules,
                                  job->workflow->rule_count, &job->decider, &err);
     if (status != KIN_OK) {

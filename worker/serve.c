@@ -130,6 +130,15 @@ void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, str
         pull_memory(job, m, &job->forest, KIN_FOREST_BYTES);
         return;
     }
+    bool counted = job->count_state == STEP_DONE;
+    if (what == KIN_PULL_PATTERNS && counted) {
+        pull_memory(job, m, &job->patterns, KIN_PATTERN_BYTES);
+        return;
+    }
+    if (what == KIN_PULL_VALUES && counted) {
+        pull_memory(job, m, &job->values, 1);
+        return;
+    }
     if (what == KIN_PULL_STARS && matched) {
         pull_memory(job, m, &job->stars, 1);
         return;

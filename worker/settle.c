@@ -63,7 +63,7 @@ struct scatter_task {
     struct settle_range *range;
 };
 
-static bool record_dead(const struct worker_job *job, uint32_t number)
+bool worker_is_dead(const struct worker_job *job, uint32_t number)
 {
     return job->dead_bits && (job->dead_bits[number / 8] >> (number % 8) & 1);
 }
@@ -74,7 +74,7 @@ static kin_status scatter(struct scatter_task *t, struct store_view *view, bool 
     const struct worker_job *job = t->task.job;
     struct settle_range *range = t->range;
     for (uint32_t l = range->first; l < range->end; l++) {
-        if (record_dead(job, job->records.items[l].number))
+        if (worker_is_dead(job, job->records.items[l].number))
             continue;
         const uint8_t *rec = store_view_at(view, job->records.items[l]);
         if (!rec)

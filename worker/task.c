@@ -145,6 +145,8 @@ void worker_job_free(struct worker_job *job)
 {
     drop_all(job);
     worker_match_free(job);
+    worker_count_free(job);
+    worker_plan_free(job);
     worker_settle_free(job);
     for (size_t i = 0; i < BATCH_WINDOW; i++) {
         kin_frame_unref(job->slots[i].frame);

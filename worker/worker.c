@@ -132,6 +132,8 @@ static uint64_t job_of(const struct kin_message *m)
         return m->u.settle.job;
     case KIN_MSG_PLAN:
         return m->u.plan.job;
+    case KIN_MSG_COUNT:
+        return m->u.count.job;
     case KIN_MSG_MATCH:
         return m->u.match.job;
     case KIN_MSG_PULL:
@@ -166,6 +168,9 @@ static void on_job_message(struct worker *w, const struct kin_message *m, struct
         break;
     case KIN_MSG_PLAN:
         worker_job_on_plan(job, m, f);
+        break;
+    case KIN_MSG_COUNT:
+        worker_job_on_count(job, m, f);
         break;
     case KIN_MSG_MATCH:
         worker_job_on_match(job, m);

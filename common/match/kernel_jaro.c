@@ -108,30 +108,41 @@ static double least_matches(unsigned la, unsigned lb, unsigned prefix, double th
     return (3.0 * jaro - 1.0 - 1e-9) * (double)(la * lb);
 }
 
-bool kin_jaro_winkler_at_least(struct kin_kernel_scratch *s, struct kin_pair p, double threshold)
+double kin_jaro_winkler_from(struct kin_kernel_scratch *s, struct kin_pair p, double least)
 {
-    if (!(threshold <= 1.0)) /* NaN too: nothing is at least that */
-        return false;
-    if (threshold <= 0.0)
-        return true;
-    if (p.a.n == 0 || p.b.n == 0)
-        return p.a.n == p.b.n;
+    if (!(least <= 1.0)) /* NaN too: nothing is at least that */
+        return -1.0;
+    if (p.a.n == 0 || p.b.n == 0) {
+        double value = p.a.n == p.b.n ? 1.0 : 0.0;
+        return value >= least ? value : -1.0;
+    }
     struct kin_kernel_bytes a;
     struct kin_kernel_bytes b;
+    double jaro;
+    unsigned prefix;
     if (kin_kernel_short(s, &p, &a, &b)) {
         unsigned la = (unsigned)a.n;
         unsigned lb = (unsigned)b.n;
-        unsigned prefix = prefix_bytes(a, b);
-        double bound = least_matches(la, lb, prefix, threshold);
+        prefix = prefix_bytes(a, b);
+        double bound = least_matches(la, lb, prefix, least);
         if (lb * (la + lb) < bound)
-            return false;
-        double jaro = s->ops->jaro(s, a, b, bound);
-        return jaro >= 0.0 && winkler(jaro, prefix) >= threshold;
+            return -1.0;
+        jaro = s->ops->jaro(s, a, b, bound);
+        if (jaro < 0.0)
+            return -1.0;
+    } else {
+        struct kin_kernel_symbols w = kin_kernel_widen(s, &p);
+        unsigned shorter = w.la < w.lb ? w.la : w.lb;
+        prefix = prefix_symbols(w); /* first: jaro_symbols uses up the symbols of b */
+        if (shorter * (w.la + w.lb) < least_matches(w.la, w.lb, prefix, least))
+            return -1.0;
+        jaro = jaro_symbols(s, w);
     }
-    struct kin_kernel_symbols w = kin_kernel_widen(s, &p);
-    unsigned prefix = prefix_symbols(w);
-    unsigned shorter = w.la < w.lb ? w.la : w.lb;
-    if (shorter * (w.la + w.lb) < least_matches(w.la, w.lb, prefix, threshold))
-        return false;
-    return winkler(jaro_symbols(s, w), prefix) >= threshold;
+    double value = winkler(jaro, prefix);
+    return value >= least ? value : -1.0;
+}
+
+bool kin_jaro_winkler_at_least(struct kin_kernel_scratch *s, struct kin_pair p, double threshold)
+{
+    return threshold <= 0.0 || kin_jaro_winkler_from(s, p, threshold) >= 0.0;
 }

@@ -24,7 +24,10 @@ struct kin_pair {
 double kin_jaro(struct kin_kernel_scratch *s, struct kin_pair p);
 /* Winkler's prefix bonus: 0.1 a character, at most 4, where Jaro > 0.7. */
 double kin_jaro_winkler(struct kin_kernel_scratch *s, struct kin_pair p);
-/* True if kin_jaro_winkler(p) >= threshold, deciding early by length and character counts. */
+/* kin_jaro_winkler(p) if it is at least `least`, else a negative number, deciding early by length
+ * and character counts. */
+double kin_jaro_winkler_from(struct kin_kernel_scratch *s, struct kin_pair p, double least);
+/* True if kin_jaro_winkler(p) >= threshold. */
 bool kin_jaro_winkler_at_least(struct kin_kernel_scratch *s, struct kin_pair p, double threshold);
 
 /* Edit distances with unit costs; returns max + 1 as soon as the distance is known to exceed max.

@@ -257,6 +257,30 @@ int kin_check_field(struct kin_check *c, const struct kin_yaml_node *node, struc
     return -1;
 }
 
+bool kin_check_bool(struct kin_check *c, const struct kin_yaml_node *node, bool *out)
+{
+    bool scalar = node->kind == KIN_YAML_SCALAR;
+    if (!scalar ||
+        (!kin_str_eq(node->value, KIN_STR("true")) && !kin_str_eq(node->value, KIN_STR("false")))) {
+        kin_check_expected(c, node, "true or false");
+        return false;
+    }
+    *out = kin_str_eq(node->value, KIN_STR("true"));
+    return true;
+}
+
+const char *kin_check_joined(struct kin_check *c, const char *path)
+{
+    const char *base = c->w->base_dir;
+    if (path[0] == '/' || !base[0])
+        return path;
+    const char *slash = base[strlen(base) - 1] == '/' ? "" : "/";
+    const char *whole = kin_arena_printf(&c->w->arena, "%s%s%s", base, slash, path);
+    if (!whole)
+        c->nomem = true;
+    return whole;
+}
+
 static bool add_column(struct kin_check *c, const struct kin_yaml_node *node, const char **names,
                        size_t *count)
 {

@@ -22,6 +22,8 @@ struct kin_check {
     bool rules_known;                     /* every rule was compiled */
     struct kin_yaml_node **whens;         /* [rule] */
     const struct kin_yaml_node *block_on; /* NULL: left out */
+    bool model_given;                     /* perhaps with mistakes */
+    bool method_given;                    /* of cluster */
 };
 
 /* One key of a map: a row of the tables in keys.c, and of docs/workflow.md. */
@@ -47,6 +49,10 @@ enum kin_check_map {
     KIN_CHECK_SOURCE,
     KIN_CHECK_FIELD,
     KIN_CHECK_RULE,
+    KIN_CHECK_MODEL,
+    KIN_CHECK_THRESHOLD,
+    KIN_CHECK_TRAIN,
+    KIN_CHECK_COMPARISON,
     KIN_CHECK_CLUSTER,
     KIN_CHECK_LIMITS,
     KIN_CHECK_MAPS
@@ -94,9 +100,27 @@ int kin_check_choice(struct kin_check *c, const struct kin_yaml_node *node, cons
 /* A field's name: its index, or -1 after a report (none where the fields are not known). */
 int kin_check_field(struct kin_check *c, const struct kin_yaml_node *node, struct kin_str name,
                     size_t at);
+/* true or false. false: reported. */
+bool kin_check_bool(struct kin_check *c, const struct kin_yaml_node *node, bool *out);
+/* Relative paths start at the workflow file's folder, wherever the program runs. NULL: nomem set.
+ */
+const char *kin_check_joined(struct kin_check *c, const char *path);
 /* One column, or a list of them. min: how many there must be. */
 bool kin_check_columns(struct kin_check *c, struct kin_yaml_node *node, size_t min,
                        struct kin_workflow_columns *out);
+
+/* ---- rules.c: the small languages of match/ ---- */
+/* A parser of match/: on KIN_E_SYNTAX and the like *column is the 1-based byte in the text. */
+typedef kin_status (*kin_check_parse_fn)(struct kin_check *c, struct kin_str text, void *out,
+                                         unsigned *column, struct kin_err *err);
+/* Parses a scalar's value. false: reported at the place in the file where the parser stopped,
+ * unless it only follows from a mistake in a field's type. */
+bool kin_check_parse(struct kin_check *c, const struct kin_yaml_node *node,
+                     kin_check_parse_fn parse, void *out);
+/* Compiles one item of block_on. false: reported. */
+bool kin_check_key(struct kin_check *c, struct kin_yaml_node *item, struct kin_key_rule *rule);
+/* The same terms, in any order. */
+bool kin_check_same_key(const struct kin_key_rule *a, const struct kin_key_rule *b);
 
 /* ---- checks of keys: rows of the tables ---- */
 #define KIN_CHECK_ROW(name)                                                                  \
@@ -110,6 +134,7 @@ KIN_CHECK_ROW(kin_check_rules);
 KIN_CHECK_ROW(kin_check_never);
 KIN_CHECK_ROW(kin_check_block_on);
 KIN_CHECK_ROW(kin_check_refine);
+KIN_CHECK_ROW(kin_check_model);
 KIN_CHECK_ROW(kin_check_pairs);
 KIN_CHECK_ROW(kin_check_cluster);
 KIN_CHECK_ROW(kin_check_golden);
@@ -127,7 +152,19 @@ KIN_CHECK_ROW(kin_check_field_columns);
 
 KIN_CHECK_ROW(kin_check_rule_name);
 KIN_CHECK_ROW(kin_check_rule_when);
+KIN_CHECK_ROW(kin_check_model_compare);
+KIN_CHECK_ROW(kin_check_model_threshold);
+KIN_CHECK_ROW(kin_check_model_thresholds);
+KIN_CHECK_ROW(kin_check_model_primary);
+KIN_CHECK_ROW(kin_check_threshold_weight);
+KIN_CHECK_ROW(kin_check_model_train);
+KIN_CHECK_ROW(kin_check_model_file);
+KIN_CHECK_ROW(kin_check_train_passes);
+KIN_CHECK_ROW(kin_check_comparison_fields);
+KIN_CHECK_ROW(kin_check_comparison_levels);
+KIN_CHECK_ROW(kin_check_comparison_term_frequency);
 KIN_CHECK_ROW(kin_check_method);
+KIN_CHECK_ROW(kin_check_clean_sources);
 KIN_CHECK_ROW(kin_check_column); /* const char * at key->offset */
 KIN_CHECK_ROW(kin_check_u32);    /* uint32_t at key->offset, key->min..key->max */
 
@@ -135,5 +172,7 @@ KIN_CHECK_ROW(kin_check_u32);    /* uint32_t at key->offset, key->min..key->max 
 void kin_check_finish_sources(struct kin_check *c); /* columns that fields have by default */
 void kin_check_finish_refine(struct kin_check *c);  /* where `refine` is left out */
 void kin_check_finish_keys(struct kin_check *c, const struct kin_yaml_node *root);
+void kin_check_finish_model(struct kin_check *c);   /* passes, where they are left out */
+void kin_check_finish_cluster(struct kin_check *c); /* the method, where it is left out */
 
 #endif

@@ -1,5 +1,6 @@
 /* The keys of a workflow file. Rows are checked in this order, so that what later ones refer to is
- * there: fields before sources and rules. docs/workflow.md has the same rows; a test compares. */
+ * there: fields before sources and rules, block_on before the model, that before cluster.
+ * docs/workflow.md has the same rows; a test compares. */
 #include "common/workflow/check.h"
 
 #include <string.h>
@@ -14,17 +15,15 @@ static const struct kin_check_key top_keys[] = {
     {"workflow", "a name of letters, digits, _ and -", NULL, kin_check_workflow_name, 0, 0, 0},
     {"fields", "a map of field names to types", NULL, kin_check_fields, 0, 0, 0},
     {"sources", "a map of source names to sources", NULL, kin_check_sources, 0, 0, 0},
-    {"rules", "a list of rules", NULL, kin_check_rules, 0, 0, 0},
+    {"rules", "a list of rules", "none, with a model", kin_check_rules, 0, 0, 0},
     {"never", "a list of rules", "none", kin_check_never, 0, 0, 0},
     {"block_on", "a list of lists of terms", "derived from the rules", kin_check_block_on, 0, 0, 0},
     {"refine", "a list of fields", "all text fields and dates", kin_check_refine, 0, 0, 0},
+    {"model", "a map", "none", kin_check_model, 0, 0, 0},
     {"pairs", "all or across_sources", "all", kin_check_pairs, 0, 0, 0},
-    {"cluster", "a map", "connected", kin_check_cluster, 0, 0, 0},
+    {"cluster", "a map", "see cluster", kin_check_cluster, 0, 0, 0},
     {"golden", "a map of fields to strategies", "most_complete", kin_check_golden, 0, 0, 0},
     {"limits", "a map of limits", "see limits", kin_check_limits, 0, 0, 0},
-    UNSUPPORTED("model"),
-    UNSUPPORTED("thresholds"),
-    UNSUPPORTED("clean_sources"),
 };
 
 #define SOURCE(member) offsetof(struct kin_workflow_source, member)
@@ -52,10 +51,41 @@ static const struct kin_check_key rule_keys[] = {
     {"when", "a condition", NULL, kin_check_rule_when, 0, 0, 0},
 };
 
+/* compare first: without it the rest is not looked at */
+static const struct kin_check_key model_keys[] = {
+    {"compare", "a map of comparisons", NULL, kin_check_model_compare, 0, 0, 0},
+    {"threshold", "a probability, or a weight", "0.95", kin_check_model_threshold, 0, 0, 0},
+    {"thresholds", "a list of them", "none", kin_check_model_thresholds, 0, 0, 0},
+    {"primary", "one of the thresholds", "the only one", kin_check_model_primary, 0, 0, 0},
+    {"file", "the file of a trained model", "none", kin_check_model_file, 0, 0, 0},
+    {"train", "true, or a map", "true, without a file", kin_check_model_train, 0, 0, 0},
+};
+
+static const struct kin_check_key threshold_keys[] = {
+    {"weight", "a number, -64 to 64", NULL, kin_check_threshold_weight, 0, 0, 0},
+};
+
+#define PAIRS(name)                                                                                \
+    {                                                                                              \
+#name, "a whole number, 10000 to 1000000000", "1000000", kin_check_u32, 10000, 1000000000, \
+            offsetof(struct kin_workflow_model, name)                                              \
+    }
+static const struct kin_check_key train_keys[] = {
+    {"passes", "a list of items of block_on", "all of block_on", kin_check_train_passes, 0, 0, 0},
+    PAIRS(random_pairs),
+    PAIRS(pass_pairs),
+};
+
+static const struct kin_check_key comparison_keys[] = {
+    {"fields", "a list of fields", "the field of that name", kin_check_comparison_fields, 0, 0, 0},
+    {"levels", "a list of levels", NULL, kin_check_comparison_levels, 0, 0, 0},
+    {"term_frequency", "true or false", "false", kin_check_comparison_term_frequency, 0, 0, 0},
+};
+
 static const struct kin_check_key cluster_keys[] = {
-    {"method", "connected", "connected", kin_check_method, 0, 0, 0},
-    UNSUPPORTED("clean_sources"),
-    UNSUPPORTED("thresholds"),
+    {"method", "connected or linkage", "linkage with a model, else connected", kin_check_method, 0,
+     0, 0},
+    {"clean_sources", "a list of sources", "none", kin_check_clean_sources, 0, 0, 0},
     UNSUPPORTED("edge_floor"),
 };
 
@@ -86,6 +116,10 @@ static const struct kin_check_table tables[KIN_CHECK_MAPS] = {
     [KIN_CHECK_SOURCE] = TABLE("sources.NAME", source_keys),
     [KIN_CHECK_FIELD] = TABLE("fields.NAME", field_keys),
     [KIN_CHECK_RULE] = TABLE("rules[N]", rule_keys),
+    [KIN_CHECK_MODEL] = TABLE("model", model_keys),
+    [KIN_CHECK_THRESHOLD] = TABLE("model.threshold", threshold_keys),
+    [KIN_CHECK_TRAIN] = TABLE("model.train", train_keys),
+    [KIN_CHECK_COMPARISON] = TABLE("model.compare.NAME", comparison_keys),
     [KIN_CHECK_CLUSTER] = TABLE("cluster", cluster_keys),
     [KIN_CHECK_LIMITS] = TABLE("limits", limit_keys),
 };

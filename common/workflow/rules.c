@@ -29,10 +29,6 @@ KIN_CHECK_ROW(kin_check_rule_when)
         draft->when = v;
 }
 
-/* One of the two parsers of match/, behind one signature. */
-typedef kin_status (*parse_fn)(struct kin_check *c, struct kin_str text, void *out,
-                               unsigned *column, struct kin_err *err);
-
 static kin_status parse_condition(struct kin_check *c, struct kin_str text, void *out,
                                   unsigned *column, struct kin_err *err)
 {
@@ -47,8 +43,8 @@ static kin_status parse_term(struct kin_check *c, struct kin_str text, void *out
 
 /* Whether a complaint goes away with other types for the fields whose own type is a mistake: then
  * it only follows from that one. */
-static bool is_consequence(struct kin_check *c, struct kin_str text, parse_fn parse, void *out,
-                           unsigned column)
+static bool is_consequence(struct kin_check *c, struct kin_str text, kin_check_parse_fn parse,
+                           void *out, unsigned column)
 {
     bool follows = false;
     for (unsigned type = 0; c->uncertain && !follows && type < KIN_TYPE_COUNT; type++) {
@@ -66,9 +62,8 @@ static bool is_consequence(struct kin_check *c, struct kin_str text, parse_fn pa
     return follows;
 }
 
-/* Parses a scalar's value. false: reported at the place in the file where the parser stopped. */
-static bool parse_scalar(struct kin_check *c, const struct kin_yaml_node *node, parse_fn parse,
-                         void *out)
+bool kin_check_parse(struct kin_check *c, const struct kin_yaml_node *node,
+                     kin_check_parse_fn parse, void *out)
 {
     unsigned column = 0; /* in bytes, from 1 */
     struct kin_err err = {.msg = ""};
@@ -124,7 +119,7 @@ static bool check_rule(struct kin_check *c, struct kin_yaml_node *item, struct k
     if (!draft.name || !draft.when || !c->fields_known)
         return false;
 
-    if (!parse_scalar(c, draft.when, parse_condition, &rule->condition))
+    if (!kin_check_parse(c, draft.when, parse_condition, &rule->condition))
         return false;
     rule->when = kin_check_copy(c, draft.when->value);
     return rule->when != NULL;
@@ -184,8 +179,7 @@ static bool same_term(const struct kin_key_term *a, const struct kin_key_term *b
     return a->fn == b->fn && a->field == b->field && a->n == b->n && a->rows == b->rows;
 }
 
-/* The same terms, in any order. */
-static bool same_key(const struct kin_key_rule *a, const struct kin_key_rule *b)
+bool kin_check_same_key(const struct kin_key_rule *a, const struct kin_key_rule *b)
 {
     if (a->count != b->count)
         return false;
@@ -207,7 +201,7 @@ static bool check_term(struct kin_check *c, const struct kin_yaml_node *node,
         return false;
     }
     struct kin_key_term *term = &rule->terms[rule->count];
-    if (!parse_scalar(c, node, parse_term, term))
+    if (!kin_check_parse(c, node, parse_term, term))
         return false;
     for (size_t i = 0; i < rule->count; i++) {
         if (same_term(&rule->terms[i], term)) {
@@ -223,8 +217,7 @@ static bool check_term(struct kin_check *c, const struct kin_yaml_node *node,
     return true;
 }
 
-/* Compiles one item of block_on. false: reported. */
-static bool check_key(struct kin_check *c, struct kin_yaml_node *item, struct kin_key_rule *rule)
+bool kin_check_key(struct kin_check *c, struct kin_yaml_node *item, struct kin_key_rule *rule)
 {
     struct kin_yaml_node *first = item;
     if (item->kind == KIN_YAML_LIST) {
@@ -275,11 +268,11 @@ KIN_CHECK_ROW(kin_check_block_on)
     for (struct kin_yaml_node *item = v->first; item; item = item->next) {
         struct kin_key_rule *rule = &w->keys[w->key_count];
         *rule = (struct kin_key_rule){0};
-        if (!check_key(c, item, rule))
+        if (!kin_check_key(c, item, rule))
             continue;
         bool repeated = false;
         for (size_t i = 0; i < w->key_count && !repeated; i++) {
-            repeated = same_key(&w->keys[i], rule);
+            repeated = kin_check_same_key(&w->keys[i], rule);
             if (repeated)
                 kin_check_say(c, item, "the same terms as '%.64s'", w->keys[i].text);
         }
@@ -344,10 +337,31 @@ static const struct kin_rule *pair_rule(const struct kin_workflow *w, const bool
     return NULL;
 }
 
+/* What a rule compares can be told from it; a model has no such bound, so whoever writes one says
+ * which pairs it is asked about. */
+static void check_model_keys(struct kin_check *c, const struct kin_yaml_node *root)
+{
+    static const char expected[] =
+        "expected lists of terms, such as [[email], [soundex(last_name), "
+        "dob]]: the model decides pairs that share one of them";
+    if (!c->block_on)
+        kin_yaml_say(c->yaml, c->report, root, "block_on", root->at, "missing; %s", expected);
+    else if (c->block_on->kind == KIN_YAML_LIST && !c->block_on->count)
+        kin_check_say(c, c->block_on, "found an empty list; %s", expected);
+}
+
 void kin_check_finish_keys(struct kin_check *c, const struct kin_yaml_node *root)
 {
     struct kin_workflow *w = c->w;
-    if (!c->rules_known || c->uncertain)
+    if (root->kind == KIN_YAML_MAP && !kin_yaml_get(root, "rules")) {
+        c->rules_known = c->model_given;
+        if (!c->model_given)
+            kin_yaml_say(c->yaml, c->report, root, "rules", root->at,
+                         "missing; expected a list of rules, or a model");
+    }
+    if (c->model_given)
+        check_model_keys(c, root);
+    if (!c->rules_known || c->uncertain || (c->model_given && !c->block_on))
         return;
     struct kin_key_rule *stars = kin_check_alloc(c, KIN_KEY_RULES_MAX, sizeof *stars);
     bool *is_star = kin_check_alloc(c, w->rule_count, sizeof *is_star);
@@ -357,7 +371,8 @@ void kin_check_finish_keys(struct kin_check *c, const struct kin_yaml_node *root
     if (!c->block_on && !derive(c, is_star))
         return;
     const struct kin_rule *pairs = pair_rule(w, is_star);
-    if (c->block_on && c->block_on->kind == KIN_YAML_LIST && !c->block_on->count && pairs)
+    if (c->block_on && c->block_on->kind == KIN_YAML_LIST && !c->block_on->count && pairs &&
+        !c->model_given)
         kin_check_say(c, c->block_on,
                       "found an empty list, but rule '%.64s' compares pairs; expected lists of "
                       "terms, or no block_on at all",

@@ -6,19 +6,6 @@
 
 enum { PATH_BYTES_MAX = 4096, PATHS_MAX = 10000 };
 
-/* Relative paths start at the workflow file's folder, wherever the program runs. */
-static const char *joined(struct kin_check *c, const char *path)
-{
-    const char *base = c->w->base_dir;
-    if (path[0] == '/' || !base[0])
-        return path;
-    const char *slash = base[strlen(base) - 1] == '/' ? "" : "/";
-    const char *whole = kin_arena_printf(&c->w->arena, "%s%s%s", base, slash, path);
-    if (!whole)
-        c->nomem = true;
-    return whole;
-}
-
 KIN_CHECK_ROW(kin_check_source_path)
 {
     struct kin_workflow_source *source = to;
@@ -38,7 +25,7 @@ KIN_CHECK_ROW(kin_check_source_path)
     for (const struct kin_yaml_node *item = list ? v->first : v; item;
          item = list ? item->next : NULL) {
         const char *path = kin_check_text(c, item, "a file or pattern", PATH_BYTES_MAX);
-        if (path && (path = joined(c, path)) != NULL)
+        if (path && (path = kin_check_joined(c, path)) != NULL)
             paths[count++] = path;
     }
     source->paths = paths;

@@ -33,23 +33,6 @@ KIN_CHECK_ROW(kin_check_pairs)
         kin_check_say(c, v, "there is one source; expected two or more for across_sources");
 }
 
-KIN_CHECK_ROW(kin_check_cluster)
-{
-    (void)key, (void)to;
-    kin_check_map(c, KIN_CHECK_CLUSTER, v, NULL);
-}
-
-KIN_CHECK_ROW(kin_check_method)
-{
-    (void)key, (void)to;
-    static const char *const methods[] = {"connected"};
-    if (v->kind == KIN_YAML_SCALAR && kin_str_eq(v->value, KIN_STR("linkage")))
-        kin_check_say(c, v,
-                      "method 'linkage' is not supported by this version; expected connected");
-    else
-        (void)kin_check_choice(c, v, "method", methods, 1);
-}
-
 KIN_CHECK_ROW(kin_check_limits)
 {
     (void)key, (void)to;
@@ -88,8 +71,10 @@ static kin_status check(struct kin_check *c, struct kin_str text, const char *ba
     if (c->nomem)
         return KIN_E_NOMEM;
     kin_check_finish_keys(c, root);
+    kin_check_finish_cluster(c);
     if (c->report->out->count || c->nomem)
         return KIN_OK;
+    kin_check_finish_model(c);
     kin_check_finish_sources(c);
     kin_check_finish_refine(c);
     return KIN_OK;

@@ -2,6 +2,7 @@
 #define KIN_WORKFLOW_WORKFLOW_H
 /* The workflow file: YAML to a checked, immutable description of the job. docs/workflow.md is its
  * reference. Every mistake is reported, not just the first. Any thread; immutable once parsed. */
+#include "common/match/compare.h"
 #include "common/match/rule.h"
 #include "common/record/reader.h"
 #include "common/record/schema.h"
@@ -44,6 +45,31 @@ struct kin_limits {
     uint32_t max_veto_group; /* 5000: in a larger component vetoes are not checked, and reported */
 };
 
+/* From which weight on records are one. */
+struct kin_threshold {
+    int32_t weight;     /* in the model's fixed point */
+    double probability; /* that it stands for, or as it was given */
+    const char *text;   /* "0.95", "weight 12": the same for all spellings */
+};
+enum { KIN_THRESHOLDS_MAX = 16 };
+
+struct kin_workflow_model {
+    struct kin_comparison *comparisons;
+    size_t comparison_count;                             /* 1..KIN_COMPARISONS_MAX */
+    struct kin_threshold thresholds[KIN_THRESHOLDS_MAX]; /* by weight, descending */
+    size_t threshold_count;                              /* at least 1 */
+    size_t primary;                                      /* the one that owns the MatchIds */
+
+    const char *file; /* of the model, joined to base_dir; NULL: it is trained */
+    /* training: */
+    uint8_t passes[KIN_MODEL_PASSES_MAX]; /* numbers of blocking keys, in the order of block_on */
+    size_t pass_count;
+    uint32_t random_pairs; /* that u is taken from, about */
+    uint32_t pass_pairs;   /* of each pass that are looked at, about */
+};
+
+enum kin_cluster_method { KIN_CLUSTER_CONNECTED, KIN_CLUSTER_LINKAGE };
+
 struct kin_workflow {
     struct kin_arena arena;
     const char *name;
@@ -63,16 +89,28 @@ struct kin_workflow {
     uint16_t *refine;       /* fields that refine oversized keys, in order */
     size_t refine_count;
 
-    struct kin_rule *rules;
+    struct kin_rule *rules; /* none where there is a model only */
     size_t rule_count;
     struct kin_rule *never;
     size_t never_count;
 
-    bool across_sources;            /* pairs: across_sources */
+    struct kin_workflow_model *model; /* NULL: none */
+
+    bool across_sources; /* pairs: across_sources */
+    enum kin_cluster_method cluster;
+    uint16_t *clean; /* sources without duplicates of their own, ascending */
+    size_t clean_count;
     enum kin_golden *golden;        /* [field] */
     enum kin_golden golden_default; /* carried columns */
     struct kin_limits limits;
 };
+
+/* True if components are looked into before they become MatchGroups. */
+static inline bool kin_workflow_clusters(const struct kin_workflow *w)
+{
+    return w->never_count || w->clean_count || w->cluster == KIN_CLUSTER_LINKAGE ||
+           (w->model && w->model->threshold_count > 1);
+}
 
 /* One mistake. Line and column (in characters) from 1; line 0: the file as a whole. */
 struct kin_problem {

@@ -1,7 +1,9 @@
 #include "tests/oracle/oracle.h"
 
 #include "common/record/features.h"
+#include "common/match/compare_decide.h"
 #include "common/record/normalise.h"
+#include "tests/oracle/linkage_reference.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -181,8 +183,17 @@ static void rule_strings(const struct oracle_record *r, const struct kin_key_rul
 
 /* ---- the plan ---- */
 
+struct weighing { /* of the model; NULL members: there is none */
+    struct kin_comparer *comparer;
+    struct kin_value_counts counts;
+    struct kin_model_decider *decider;
+    struct kin_comparer_scratch *scratch;
+    int32_t threshold, floor;
+};
+
 struct planning {
     struct oracle *o;
+    struct weighing weighing;
     struct strings *ordinary; /* [record] keys under which it is compared */
     struct window {
         int *members;
@@ -312,8 +323,23 @@ static void set_edge(struct oracle *o, int a, int b, int rule)
         *e = rule;
 }
 
-static void score(struct oracle *o, int a, int b, struct kin_kernel_scratch *scratch)
+static void weigh(struct planning *p, int a, int b)
 {
+    struct oracle *o = p->o;
+    struct weighing *w = &p->weighing;
+    if (!w->decider)
+        return;
+    int32_t weight = kin_model_decider_weight(w->decider, w->scratch, o->records[a].features,
+                                              o->records[b].features);
+    if (weight < w->floor)
+        return;
+    set_edge(o, a, b, (int)o->workflow->rule_count);
+    o->weight[(a < b ? a : b) * o->count + (a < b ? b : a)] = weight;
+}
+
+static void score(struct planning *p, int a, int b, struct kin_kernel_scratch *scratch)
+{
+    struct oracle *o = p->o;
     o->compared++;
     for (size_t r = 0; r < o->workflow->rule_count; r++) {
         if (kin_condition_eval(o->workflow->rules[r].condition, o->records[a].features,
@@ -322,6 +348,7 @@ static void score(struct oracle *o, int a, int b, struct kin_kernel_scratch *scr
             return;
         }
     }
+    weigh(p, a, b);
 }
 
 static double number_at(const uint8_t *p)
@@ -375,7 +402,7 @@ static void score_windows(struct planning *p, struct kin_kernel_scratch *scratch
             for (int j = i + 1; j < x->count && j - i <= (int)o->workflow->limits.window; j++) {
                 int a = x->members[i], b = x->members[j];
                 if (comparable(o, a, b) && !share_string(&p->ordinary[a], &p->ordinary[b]))
-                    score(o, a, b, scratch);
+                    score(p, a, b, scratch);
             }
         }
     }
@@ -480,26 +507,135 @@ static void apply_vetoes(struct oracle *o, struct kin_kernel_scratch *scratch)
     free(component);
 }
 
-static void group_records(struct oracle *o, struct kin_kernel_scratch *scratch)
+/* An edge that makes one group of its ends. */
+static bool joins(const struct planning *p, int a, int b)
 {
-    for (int i = 0; i < o->count; i++)
+    const struct oracle *o = p->o;
+    int at = (a < b ? a : b) * o->count + (a < b ? b : a), rule = o->edge[at];
+    return rule >= 0 &&
+           (rule < (int)o->workflow->rule_count || o->weight[at] >= p->weighing.threshold);
+}
+
+struct inside {
+    const struct oracle *o;
+    const int *order;
+    struct kin_kernel_scratch *scratch;
+};
+
+static bool inside_forbidden(void *arg, uint32_t a, uint32_t b)
+{
+    const struct inside *k = arg;
+    return forbidden(k->o, k->order[a], k->order[b], k->scratch);
+}
+
+/* One component, by the reference of the clustering. */
+static void cluster(struct planning *p, const int *component, int root,
+                    struct kin_kernel_scratch *scratch)
+{
+    struct oracle *o = p->o;
+    const struct kin_workflow *w = o->workflow;
+    int order[LINKAGE_REFERENCE_MAX], n = 0;
+    uint16_t source[LINKAGE_REFERENCE_MAX];
+    static struct kin_linkage_edge edges[LINKAGE_REFERENCE_MAX * LINKAGE_REFERENCE_MAX];
+    static struct linkage_reference found;
+    size_t edge_count = 0;
+    for (int i = 0; i < o->count; i++) {
+        if (component[i] != root)
+            continue;
+        CHECK(n < LINKAGE_REFERENCE_MAX);
+        int at = n++;
+        for (; at > 0 && cmp_identity(&o->records[order[at - 1]], &o->records[i]) > 0; at--)
+            order[at] = order[at - 1];
+        order[at] = i;
+    }
+    for (int i = 0; i < n; i++) {
+        source[i] = (uint16_t)o->records[order[i]].source;
+        for (int j = i + 1; j < n; j++) {
+            int a = order[i] < order[j] ? order[i] : order[j], b = order[i] + order[j] - a;
+            int rule = o->edge[a * o->count + b];
+            bool model = rule == (int)w->rule_count;
+            if (rule >= 0)
+                edges[edge_count++] = (struct kin_linkage_edge){
+                    (uint32_t)i, (uint32_t)j,
+                    model ? o->weight[a * o->count + b] : KIN_LINKAGE_CERTAIN,
+                    model ? KIN_LINKAGE_MODEL : (uint16_t)rule};
+        }
+    }
+    int32_t thresholds[4] = {0};
+    size_t levels = w->model ? w->model->threshold_count : 1;
+    size_t primary = w->model ? w->model->primary : 0;
+    CHECK(levels <= 4);
+    for (size_t i = 0; w->model && i < levels; i++)
+        thresholds[i] = w->model->thresholds[i].weight;
+    struct inside inside = {o, order, scratch};
+    struct kin_linkage_component c = {.count = (uint32_t)n,
+                                      .source = source,
+                                      .edges = edges,
+                                      .edge_count = edge_count,
+                                      .forbidden = w->never_count ? inside_forbidden : NULL,
+                                      .forbidden_arg = &inside};
+    struct kin_linkage_options options = {
+        .method = w->cluster == KIN_CLUSTER_LINKAGE ? KIN_LINKAGE_AVERAGE : KIN_LINKAGE_CONNECTED,
+        .across_sources = w->across_sources,
+        .clean = w->clean,
+        .clean_count = w->clean_count,
+        .thresholds = thresholds,
+        .threshold_count = levels,
+        .floor = kin_linkage_floor(p->weighing.threshold),
+        .unscored = kin_linkage_floor(p->weighing.threshold)};
+    linkage_reference_run(&c, &options, &found);
+    for (int i = 0; i < n; i++) {
+        int first = order[i];
+        for (int j = 0; j < n; j++) {
+            if (found.group[primary][j] == found.group[primary][i] && order[j] < first)
+                first = order[j];
+        }
+        o->records[order[i]].group = first;
+        for (size_t level = 0; level < levels; level++) /* items are in the order of founders */
+            o->records[order[i]].level[level] = order[found.group[level][i]];
+    }
+}
+
+static void group_records(struct planning *p, struct kin_kernel_scratch *scratch)
+{
+    struct oracle *o = p->o;
+    for (int i = 0; i < o->count; i++) {
         o->records[i].group = o->records[i].dead ? -1 : i;
+        for (int level = 0; level < 4; level++)
+            o->records[i].level[level] = i;
+    }
     for (int i = 0; i < o->count; i++) {
         for (int j = i + 1; j < o->count; j++) {
             int x = o->records[i].group, y = o->records[j].group;
-            if (o->edge[i * o->count + j] >= 0 && x != y)
+            if (joins(p, i, j) && x != y)
                 relabel(o, x > y ? x : y, x < y ? x : y);
         }
     }
-    if (o->workflow->never_count)
-        apply_vetoes(o, scratch);
+    if (!o->workflow->model && !o->workflow->clean_count) {
+        if (o->workflow->never_count)
+            apply_vetoes(o, scratch);
+        return;
+    }
+    if (!kin_workflow_clusters(o->workflow))
+        return;
+    int *component = calloc((size_t)o->count + 1, sizeof *component);
+    CHECK(component);
+    for (int i = 0; i < o->count; i++)
+        component[i] = o->records[i].group;
+    for (int root = 0; root < o->count; root++) {
+        if (component[root] == root)
+            cluster(p, component, root, scratch);
+    }
+    free(component);
 }
 
-static void describe_records(struct oracle *o)
+static void describe_records(const struct planning *p)
 {
+    struct oracle *o = p->o;
     for (int i = 0; i < o->count; i++) {
         struct oracle_record *r = &o->records[i];
         r->best_rule = -1;
+        r->best_weight = INT32_MIN;
         r->founder = i;
         r->size = 0;
         for (int j = 0; j < o->count && r->group >= 0; j++) {
@@ -508,10 +644,16 @@ static void describe_records(struct oracle *o)
             r->size++;
             if (cmp_identity(&o->records[j], &o->records[r->founder]) < 0)
                 r->founder = j;
-            int rule = i == j ? -1 : o->edge[(i < j ? i : j) * o->count + (i < j ? j : i)];
-            if (rule >= 0 && (r->best_rule < 0 || rule < r->best_rule))
+            int at = (i < j ? i : j) * o->count + (i < j ? j : i);
+            if (i == j || !joins(p, i, j))
+                continue;
+            int rule = o->edge[at];
+            if (r->best_rule < 0 || rule < r->best_rule ||
+                (rule == r->best_rule && o->weight[at] > r->best_weight)) {
                 r->best_rule = rule;
-            o->edges += rule >= 0 && i < j;
+                r->best_weight = o->weight[at];
+            }
+            o->edges += i < j;
         }
     }
 }
@@ -529,6 +671,49 @@ static void find_dead(struct oracle *o)
     }
 }
 
+/* The model of the text, and how often values occur among the records. */
+static void prepare_model(struct planning *p)
+{
+    struct oracle *o = p->o;
+    const struct kin_workflow_model *w = o->workflow->model;
+    struct weighing *out = &p->weighing;
+    struct kin_arena arena = {0};
+    struct kin_model model;
+    struct kin_model_tables tables;
+    struct kin_err err;
+    if (!w)
+        return;
+    CHECK(kin_comparer_new(&o->workflow->schema, w->comparisons, w->comparison_count,
+                           &out->comparer, &err) == KIN_OK);
+    CHECK(kin_model_read(o->model, o->model_bytes, &arena, &model, &err) == KIN_OK);
+    kin_model_tables(&model, &tables);
+    for (unsigned c = 0; c < w->comparison_count; c++) {
+        struct kin_value_count *items =
+            calloc((size_t)o->count * KIN_COMPARISON_TERMS_MAX + 1, sizeof *items);
+        uint64_t terms[KIN_COMPARISON_TERMS_MAX], total = 0;
+        size_t n = 0;
+        CHECK(items);
+        for (int i = 0; i < o->count && w->comparisons[c].term_frequency; i++) {
+            if (o->records[i].dead)
+                continue;
+            unsigned m = kin_comparer_terms(out->comparer, c, o->records[i].features, terms);
+            total += m > 0;
+            for (unsigned k = 0; k < m; k++)
+                items[n++] = (struct kin_value_count){terms[k], 1};
+        }
+        CHECK(kin_value_counts_set(&out->counts, c, total, items, n) == KIN_OK);
+        free(items);
+    }
+    CHECK(kin_model_decider_new(out->comparer, &tables, &out->counts, &out->decider, &err) ==
+          KIN_OK);
+    out->scratch = kin_comparer_scratch_new();
+    CHECK(out->scratch);
+    out->threshold = w->thresholds[w->threshold_count - 1].weight;
+    out->floor = o->workflow->cluster == KIN_CLUSTER_LINKAGE ? kin_linkage_floor(out->threshold)
+                                                             : out->threshold;
+    kin_arena_deinit(&arena);
+}
+
 void oracle_run(struct oracle *o)
 {
     struct planning p = {.o = o};
@@ -536,24 +721,26 @@ void oracle_run(struct oracle *o)
     size_t n = (size_t)o->count;
     p.ordinary = calloc(n + 1, sizeof *p.ordinary);
     o->edge = calloc(n * n + 1, sizeof *o->edge);
-    CHECK(p.ordinary && o->edge && scratch);
+    o->weight = calloc(n * n + 1, sizeof *o->weight);
+    CHECK(p.ordinary && o->edge && o->weight && scratch);
     for (size_t i = 0; i < n * n; i++)
         o->edge[i] = -1;
     for (int i = 0; i < o->count; i++)
         build_features(o, &o->records[i]);
     find_dead(o);
+    prepare_model(&p);
     for (size_t k = 0; k < o->workflow->block_key_count; k++)
         plan_rule(&p, &o->workflow->keys[k]);
     for (int i = 0; i < o->count; i++) {
         for (int j = i + 1; j < o->count; j++) {
             if (comparable(o, i, j) && share_string(&p.ordinary[i], &p.ordinary[j]))
-                score(o, i, j, scratch);
+                score(&p, i, j, scratch);
         }
     }
     score_windows(&p, scratch);
     add_stars(o);
-    group_records(o, scratch);
-    describe_records(o);
+    group_records(&p, scratch);
+    describe_records(&p);
     for (int i = 0; i < o->count; i++)
         free(p.ordinary[i].s);
     for (int i = 0; i < p.window_count; i++)
@@ -561,6 +748,10 @@ void oracle_run(struct oracle *o)
     free(p.ordinary);
     free(p.windows);
     kin_kernel_scratch_free(scratch);
+    kin_model_decider_free(p.weighing.decider);
+    kin_value_counts_deinit(&p.weighing.counts);
+    kin_comparer_scratch_free(p.weighing.scratch);
+    kin_comparer_free(p.weighing.comparer);
 }
 
 void oracle_free(struct oracle *o)
@@ -568,4 +759,5 @@ void oracle_free(struct oracle *o)
     for (int i = 0; i < o->count; i++)
         kin_free(o->records[i].features);
     free(o->edge);
+    free(o->weight);
 }

@@ -3,8 +3,9 @@
 /* The plain reference: from records and a workflow to the plan, the compared pairs, the edges and
  * the MatchGroups, by definition and without any cleverness: keys are strings, every pair of
  * records is looked at, rules are evaluated one by one. Every batch, cluster and fault test ends by
- * comparing with it. It shares with the product the normalisers, the kernels and the plain
- * evaluator of conditions, which have references of their own. Aborts on anything unexpected. */
+ * comparing with it. It shares with the product the normalisers, the kernels, the plain evaluator of
+ * conditions, and the weighing of one pair under a model, which have references of their own.
+ * Aborts on anything unexpected. */
 #include "common/workflow/workflow.h"
 
 enum { ORACLE_VALUES = 4 };
@@ -21,8 +22,10 @@ struct oracle_record {
     uint8_t *features; /* owned */
     int group;         /* index of the group's first record in input order; -1: dead */
     int founder;       /* record */
+    int level[4];      /* founder of its group at each threshold */
     int size;
-    int best_rule; /* -1: none */
+    int best_rule; /* -1: none; the number of rules: the model */
+    int32_t best_weight;
 };
 
 struct oracle {
@@ -32,7 +35,11 @@ struct oracle {
 
     /* ---- found ---- */
     uint64_t compared; /* pairs scored, a pair in several windows several times */
-    int *edge;         /* [count * count] first rule of a matched pair (a < b), -1: none */
+    int *edge;         /* [count * count] first rule of a matched pair (a < b), -1: none; the number
+                          of rules: scored by the model alone */
+    int32_t *weight;   /* [count * count] of such a pair */
+    const char *model; /* text of the model's file, where the workflow has one */
+    size_t model_bytes;
     uint64_t edges;    /* those inside a group */
     uint64_t superseded, oversized, windowed;
 };

@@ -2,6 +2,7 @@
 
 #include "coordinator/coordinator.h"
 #include "coordinator/match_id.h"
+#include "common/match/compare_decide.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -74,9 +75,55 @@ static const char *const rule_texts[] = {
 static const char *const never_texts[] = {"Differs(tax)", "Differs(dob) AND Differs(first)",
                                           "Exact(email) AND Differs(last)"};
 
+static const char *const compare_texts[] = {
+    "    first: {levels: [exact, jaro_winkler 0.9, jaro_winkler 0.7], term_frequency: true}\n",
+    "    last: {levels: [exact, damerau 1, soundex], term_frequency: true}\n",
+    "    dob: [exact, damerau 1, same year]\n",
+    "    email: [exact, same username]\n",
+    "    phone: {levels: [exact], term_frequency: true}\n",
+    "    price: [exact, within 5 %]\n",
+    "    names: {fields: [first, last], levels: [exact, swapped exact, swapped jaro_winkler 0.8]}\n"};
+
 /* ---- the workflow ---- */
 
-static void write_workflow(struct scenario *s, uint64_t *r, int sources)
+/* Any m and u will do, if they fall the right way. */
+static void make_model(struct scenario *s, uint64_t *r)
+{
+    const struct kin_workflow_model *w = s->workflow->model;
+    struct kin_comparer *comparer;
+    struct kin_model model = {.prior = 0.01 + below(r, 20) * 0.01};
+    struct kin_err err;
+    CHECK(kin_comparer_new(&s->workflow->schema, w->comparisons, w->comparison_count, &comparer,
+                           &err) == KIN_OK);
+    kin_comparer_spec(comparer, &model.spec);
+    for (unsigned c = 0; c < model.spec.count; c++) {
+        unsigned levels = model.spec.comparisons[c].level_count;
+        double m = 0, u = 0;
+        for (unsigned l = 1; l <= levels; l++) {
+            double strong = levels + 1 - l, weak = l;
+            model.m[c][l] = (1 + below(r, 9)) * strong * strong;
+            model.u[c][l] = (1 + below(r, 9)) * weak * weak;
+            m += model.m[c][l];
+            u += model.u[c][l];
+        }
+        for (unsigned l = 1; l <= levels; l++) {
+            model.m[c][l] /= m;
+            model.u[c][l] /= u;
+            model.m_seen[c][l] = model.u_seen[c][l] = true;
+        }
+        model.damping[c] = below(r, 2) ? 1 : 0.8;
+        model.tf_fuzzy[c] = 0.5;
+    }
+    kin_model_round(&model);
+    if (kin_model_write(&model, &s->model, &err) != KIN_OK) {
+        fprintf(stderr, "scenario: %s\n", err.msg);
+        abort();
+    }
+    kin_comparer_free(comparer);
+}
+
+
+static void write_workflow(struct scenario *s, uint64_t *r, int sources, bool models)
 {
     static const char *const source_names[] = {"beta", "alpha", "gamma"};
     struct kin_buf *b = &s->workflow_text;
@@ -115,6 +162,22 @@ static void write_workflow(struct scenario *s, uint64_t *r, int sources)
         kin_buf_puts(b, chance(r, 50) ? "refine: [first, price]\n" : "refine: [phone, last]\n");
     if (sources > 1 && chance(r, 30))
         kin_buf_puts(b, "pairs: across_sources\n");
+    bool model = models && chance(r, 60), clean = models && sources > 1 && chance(r, 40);
+    if (model) {
+        kin_buf_puts(b, "model:\n  file: /model.json\n");
+        if (chance(r, 40))
+            kin_buf_printf(b, "  thresholds: [0.99, 0.%d, 0.4]\n  primary: %s\n", 50 + below(r, 45),
+                           chance(r, 50) ? "0.99" : "0.4");
+        else
+            kin_buf_printf(b, "  threshold: 0.%d\n", 50 + below(r, 50));
+        kin_buf_puts(b, "  compare:\n");
+        int parts = 1 + below(r, COUNT(compare_texts));
+        for (int i = 0; i < parts; i++)
+            kin_buf_puts(b, compare_texts[i]);
+    }
+    if (clean || (model && chance(r, 40)))
+        kin_buf_printf(b, "cluster: {method: %s%s}\n", model && chance(r, 60) ? "linkage" : "connected",
+                       clean ? ", clean_sources: [beta]" : "");
     kin_buf_printf(b, "limits: {max_block: %d, window: %d, max_veto_group: %d}\n", 2 + below(r, 12),
                    2 + below(r, 3), chance(r, 80) ? 5000 : 5);
     struct kin_problems problems = {0};
@@ -242,8 +305,16 @@ struct scenario *scenario_new(uint64_t seed, const struct scenario_options *opti
     s->seed = seed;
     s->pairs = chance(&r, 50);
     int sources = 1 + below(&r, 3);
-    write_workflow(s, &r, sources);
+    write_workflow(s, &r, sources, options->models);
     write_files(s, &r, sources, options);
+    if (s->workflow->model) {
+        make_model(s, &r);
+        struct scenario_file *f = &s->files[s->file_count++];
+        snprintf(f->path, sizeof f->path, "/model.json");
+        kin_buf_put(&f->bytes, s->model.p, s->model.n);
+        s->oracle.model = (const char *)s->model.p;
+        s->oracle.model_bytes = s->model.n;
+    }
     oracle_run(&s->oracle);
     return s;
 }
@@ -254,6 +325,7 @@ void scenario_free(struct scenario *s)
     free(s->oracle.records);
     kin_workflow_free(s->workflow);
     kin_buf_deinit(&s->workflow_text);
+    kin_buf_deinit(&s->model);
     for (int i = 0; i < s->file_count; i++)
         kin_buf_deinit(&s->files[i].bytes);
     free(s);
@@ -285,19 +357,44 @@ static bool same_text(const char *what, struct kin_str got, const struct kin_buf
     return false;
 }
 
+static const char *rule_name(const struct scenario *s, int rule)
+{
+    if (rule < 0)
+        return "";
+    return rule < (int)s->workflow->rule_count ? s->workflow->rules[rule].name : "model";
+}
+
 static void expect_matches(const struct scenario *s, struct kin_buf *b)
 {
     const struct oracle *o = &s->oracle;
-    kin_buf_puts(b, "source,id,match_id,match_rule,confidence,group_size\n");
+    const struct kin_workflow_model *model = s->workflow->model;
+    size_t levels = model && model->threshold_count > 1 ? model->threshold_count : 0;
+    kin_buf_puts(b, "source,id,match_id,match_rule,confidence,group_size");
+    for (size_t level = 0; level < levels; level++) {
+        if (level != model->primary)
+            kin_buf_printf(b, ",match_id_%s", model->thresholds[level].text);
+    }
+    kin_buf_putc(b, '\n');
     for (int i = 0; i < o->count; i++) {
         const struct oracle_record *r = &o->records[i];
         char id[33];
         if (r->dead)
             continue;
         expect_id(s, &o->records[r->founder], id);
-        kin_buf_printf(b, "%s,%s,%s,%s,%s,%d\n", s->workflow->sources[r->source].name, r->id, id,
-                       r->best_rule >= 0 ? s->workflow->rules[r->best_rule].name : "",
-                       r->best_rule >= 0 ? "1" : "", r->size);
+        char confidence[32] = "";
+        if (r->best_rule >= 0)
+            snprintf(confidence, sizeof confidence, "1");
+        if (r->best_rule == (int)s->workflow->rule_count)
+            snprintf(confidence, sizeof confidence, "%.6f", kin_weight_probability(r->best_weight));
+        kin_buf_printf(b, "%s,%s,%s,%s,%s,%d", s->workflow->sources[r->source].name, r->id, id,
+                       rule_name(s, r->best_rule), confidence, r->size);
+        for (size_t level = 0; level < levels; level++) {
+            if (level == model->primary)
+                continue;
+            expect_id(s, &o->records[r->level[level]], id);
+            kin_buf_printf(b, ",%s", id);
+        }
+        kin_buf_putc(b, '\n');
     }
 }
 
@@ -322,9 +419,18 @@ static bool check_pairs(const struct scenario *s, struct kin_str pairs)
                 b = swap;
             }
             kin_buf_clear(&line);
-            kin_buf_printf(&line, "\n%s,%s,%s,%s,,1,%s\n", s->workflow->sources[a->source].name,
-                           a->id, s->workflow->sources[b->source].name, b->id,
-                           s->workflow->rules[rule].name);
+            bool model = rule == (int)s->workflow->rule_count;
+            int32_t weight = o->weight[i * o->count + j];
+            if (model &&
+                weight < s->workflow->model->thresholds[s->workflow->model->primary].weight)
+                continue;
+            kin_buf_printf(&line, "\n%s,%s,%s,%s,", s->workflow->sources[a->source].name, a->id,
+                           s->workflow->sources[b->source].name, b->id);
+            if (model)
+                kin_buf_printf(&line, "%.3f,%.6f,model\n", (double)weight / KIN_WEIGHT_ONE,
+                               kin_weight_probability(weight));
+            else
+                kin_buf_printf(&line, ",1,%s\n", rule_name(s, rule));
             bool found = memmem(pairs.p, pairs.n, line.p, line.n) != NULL;
             bool star = false;
             for (size_t k = s->workflow->block_key_count; k < s->workflow->key_count; k++)

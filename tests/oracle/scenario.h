@@ -19,11 +19,13 @@ struct scenario {
     struct oracle oracle; /* records in input order, already run */
     uint64_t rejected;    /* bad rows put in on purpose */
     bool pairs;
+    struct kin_buf model; /* text of its file, which is one of files too; empty: no model */
 };
 
 struct scenario_options {
     int records_max; /* 0: 90 */
     bool shuffle;    /* same records, other order of rows; ids unique */
+    bool models;     /* half of the workflows have a model, and some clean sources */
     uint64_t shuffle_seed;
 };
 

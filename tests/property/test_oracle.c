@@ -7,8 +7,8 @@
 
 static bool scenario_equals_oracle(uint64_t seed, void *arg)
 {
-    (void)arg;
-    struct scenario_options o = {0};
+    const bool *models = arg;
+    struct scenario_options o = {.records_max = *models ? 45 : 0, .models = *models};
     struct scenario *s = scenario_new(seed, &o);
     struct kin_sim *sim = kin_sim_new(seed, &(struct kin_sim_options){0});
     struct cluster c;
@@ -22,6 +22,8 @@ static bool scenario_equals_oracle(uint64_t seed, void *arg)
 
 int main(void)
 {
-    return kin_sim_sweep("oracle", 1, 600, scenario_equals_oracle, NULL) ? EXIT_SUCCESS
-                                                                         : EXIT_FAILURE;
+    bool no = false, yes = true;
+    bool ok = kin_sim_sweep("rules", 1, 600, scenario_equals_oracle, &no);
+    ok = kin_sim_sweep("rules, models and clean sources", 1, 600, scenario_equals_oracle, &yes) && ok;
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -39,7 +39,7 @@ static void lose_disks(struct kin_sim *sim, struct cluster *c, uint64_t seed, un
 static bool batch_survives(uint64_t seed, void *arg)
 {
     const struct faults *faults = arg;
-    struct scenario_options o = {.records_max = 60};
+    struct scenario_options o = {.records_max = seed % 2 ? 45 : 60, .models = seed % 2};
     struct scenario *s = scenario_new(seed, &o);
     bool lost = false;
     struct kin_sim_options options = faults->options;

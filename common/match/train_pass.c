@@ -1,0 +1,341 @@
+/* The pairs of one blocking pass, sorted into classes without labels.
+ *
+ * One class are random pairs, with u as it is known. The match class has m, which is learnt. But
+ * what a key brings together can be alike in other ways: people of one household, of one
+ * nationality, with a derived e-mail address. A model that has but two classes puts its match class
+ * wherever it explains most pairs, and often that is there. So further classes are added as long as
+ * the data ask for them (Bayesian information criterion), begun from many sides; train_judge.c then
+ * says which of them are matches. */
+#include <string.h>
+
+#include "common/match/exact_math.h"
+#include "common/match/train_impl.h"
+
+enum {
+    RANDOM = 0,
+    MATCH = 1, /* begun as matches; what it became is judged */
+    SHORT_STEPS = 8,
+    LONG_STEPS = 250,
+    REFINING_STEPS = 1000,
+    STEPS_TIMES_PATTERNS = 5000000, /* of a refinement: about a quarter of a second */
+    OVERDISPERSION = 2 /* pairs of one block are not independent observations */
+};
+#define SEARCH_TOLERANCE 1e-4
+#define TOLERANCE 1e-5
+
+/* ---- starting points ---- */
+
+struct solution {
+    struct kin_em_params params;
+    struct kin_em_expected expected;
+    unsigned classes;
+    unsigned steps; /* above what was asked for: not converged */
+    double score;   /* log2 of likelihood and of what is believed */
+};
+
+struct search {
+    const struct train *t;
+    const struct kin_em_data *data;
+    struct kin_em_pseudo pseudo;
+    train_levels believed; /* m, as far as it is known without this pass */
+    unsigned fixed;
+    unsigned starts, steps;
+    double tolerance;
+};
+
+static void set_random(const struct train *t, struct kin_em_params *p)
+{
+    memset(p, 0, sizeof *p);
+    p->share[RANDOM] = 1;
+    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
+        for (unsigned c = 0; c < KIN_EM_CLASSES; c++)
+            p->p[i][0][c] = 1;
+    }
+    for (unsigned i = 0; i < t->count; i++) {
+        for (unsigned l = 1; l < KIN_EM_LEVELS; l++) {
+            double u = l <= t->levels[i] ? t->u[i][l] : KIN_MODEL_PROBABILITY_MIN;
+            for (unsigned c = 0; c < KIN_EM_CLASSES; c++)
+                p->p[i][l][c] = u;
+        }
+    }
+}
+
+static void give_share(struct kin_em_params *p, unsigned c, unsigned from, double part)
+{
+    p->share[c] = p->share[from] * part;
+    p->share[from] -= p->share[c];
+}
+
+static void set_match(const struct search *s, struct kin_em_params *p)
+{
+    for (unsigned i = 0; i < s->t->count; i++) {
+        for (unsigned l = 1; l <= s->t->levels[i]; l++)
+            p->p[i][l][MATCH] = s->believed[i][l];
+    }
+}
+
+/* m as the other passes have it: what a pass said last time must not confirm itself. */
+static double believe(const struct train *t, const struct train_pass *pass, unsigned i, double *m)
+{
+    double sum = 0, seen = 0;
+    train_start_m(t, i, m);
+    for (unsigned l = 1; l <= t->levels[i]; l++) {
+        double n = t->m_pairs[i][l];
+        for (unsigned c = 1; c < pass->classes && (pass->active >> i & 1); c++)
+            n -= pass->match[c] * pass->expected.n[i][l][c];
+        if (n > 0 && !(t->without & KIN_TRAIN_WITHOUT_SHARING)) {
+            m[l] = 2 * m[l] + n;
+            seen += n;
+        } else {
+            m[l] = 2 * m[l];
+        }
+        sum += m[l];
+    }
+    for (unsigned l = 1; l <= t->levels[i]; l++)
+        m[l] = t->labelled ? t->m[i][l] : m[l] / sum;
+    return seen;
+}
+
+/* Of every class but the random one: a few pairs as they are believed to be. More where the pass
+ * has too few telling comparisons left to find out by itself: with two of them, any share of
+ * matches can be had with one or another m. */
+static void make_pseudo(const struct train *t, const struct train_pass *pass, struct search *s)
+{
+    double power = 0, belief = 0.5;
+    for (unsigned i = 0; i < t->count; i++)
+        power += pass->active >> i & 1 ? t->telling[i] : 0;
+    if (power > 1)
+        belief *= kin_math_exp2(-3 * (power - 1));
+    belief *= pass->free.total;
+    for (unsigned i = 0; i < t->count; i++) {
+        double seen = believe(t, pass, i, s->believed[i]);
+        double strength = 2 + belief + (seen / 8 < 20 ? seen / 8 : 20);
+        for (unsigned l = 1; l <= t->levels[i]; l++) {
+            s->pseudo.n[i][l][MATCH] = strength * s->believed[i][l];
+            for (unsigned c = 2; c < KIN_EM_CLASSES; c++)
+                s->pseudo.n[i][l][c] = 2 * t->u[i][l];
+        }
+    }
+}
+
+/* A further class: random pairs that agree in comparison `pivot`. */
+static void set_pivot(const struct train *t, unsigned pivot, unsigned c, struct kin_em_params *p)
+{
+    for (unsigned l = 1; l <= t->levels[pivot]; l++)
+        p->p[pivot][l][c] = 0.3 * t->u[pivot][l] + (l == 1 ? 0.7 : 0);
+}
+
+/* ... half random, half match: matches full of errors. */
+static void set_half(const struct search *s, unsigned c, struct kin_em_params *p)
+{
+    for (unsigned i = 0; i < s->t->count; i++) {
+        for (unsigned l = 1; l <= s->t->levels[i]; l++)
+            p->p[i][l][c] = 0.5 * (s->t->u[i][l] + s->believed[i][l]);
+    }
+}
+
+/* ... what the random class of this pass really looks like. */
+static void set_observed(const struct train *t, const struct kin_em_expected *e, unsigned c,
+                         struct kin_em_params *p)
+{
+    for (unsigned i = 0; i < t->count; i++) {
+        double sum = 0;
+        for (unsigned l = 1; l <= t->levels[i]; l++)
+            sum += e->n[i][l][RANDOM] + t->u[i][l];
+        for (unsigned l = 1; l <= t->levels[i]; l++)
+            p->p[i][l][c] = (e->n[i][l][RANDOM] + t->u[i][l]) / sum;
+    }
+}
+
+/* ---- search ---- */
+
+/* log2 of the likelihood, and of how far the match class is from what is believed of it. */
+static double score_of(const struct search *s, const struct solution *x)
+{
+    double score = kin_em_log2_likelihood(s->data, &x->params);
+    for (unsigned i = 0; i < s->t->count; i++) {
+        for (unsigned l = 1; l <= s->t->levels[i] && (s->data->active >> i & 1); l++) {
+            score += s->pseudo.n[i][l][MATCH] * (kin_math_log2(x->params.p[i][l][MATCH]) -
+                                                 kin_math_log2(s->believed[i][l]));
+        }
+    }
+    return score;
+}
+
+static void run(struct search *s, struct solution *x, unsigned steps)
+{
+    x->steps = kin_em_run(s->data, &s->pseudo, s->fixed, s->tolerance, steps, &x->params,
+                          &x->expected);
+    x->score = score_of(s, x);
+    s->steps += x->steps > steps ? steps : x->steps;
+}
+
+/* Two classes: begun with few matches and with many. */
+static void find_matches(struct search *s, struct solution *best)
+{
+    static const double shares[] = {0.02, 0.6};
+    for (unsigned k = 0; k < 2; k++) {
+        struct solution x = {.classes = 2};
+        set_random(s->t, &x.params);
+        set_match(s, &x.params);
+        give_share(&x.params, MATCH, RANDOM, shares[k]);
+        run(s, &x, LONG_STEPS);
+        s->starts++;
+        if (k == 0 || x.score > best->score)
+            *best = x;
+    }
+}
+
+/* The match class, too, begins where it is believed to be, and small: what it had taken that is no
+ * match is for the other classes to take. */
+static void begin_matches_anew(const struct search *s, struct kin_em_params *p)
+{
+    set_match(s, p);
+    p->share[RANDOM] += 0.9 * p->share[MATCH];
+    p->share[MATCH] *= 0.1;
+}
+
+/* Adds class c to a solution, from one of many sides. False: there is no such side. */
+static bool begin_class(const struct search *s, const struct solution *from, unsigned side,
+                        struct solution *x)
+{
+    unsigned c = from->classes, pivot = (side - 4) / 2;
+    bool anew = side & 1;
+    *x = *from;
+    x->classes = c + 1;
+    for (unsigned i = 0; i < s->t->count; i++) {
+        for (unsigned l = 1; l <= s->t->levels[i]; l++)
+            x->params.p[i][l][c] = s->t->u[i][l];
+    }
+    if (side < 2) {
+        set_observed(s->t, &from->expected, c, &x->params);
+    } else if (side < 4) {
+        set_half(s, c, &x->params);
+    } else {
+        if (!(s->data->active >> pivot & 1))
+            return false;
+        set_pivot(s->t, pivot, c, &x->params);
+    }
+    if (anew)
+        begin_matches_anew(s, &x->params);
+    give_share(&x->params, c, RANDOM, 0.3);
+    return true;
+}
+
+static bool add_class(struct search *s, struct solution *best)
+{
+    struct solution found = {.classes = 0}, x;
+    unsigned free_parameters = 1;
+    for (unsigned i = 0; i < s->t->count; i++)
+        free_parameters += s->data->active >> i & 1 ? s->t->levels[i] - 1 : 0;
+    for (unsigned side = 0; side < 4 + 2 * s->t->count; side++) {
+        if (!begin_class(s, best, side, &x))
+            continue;
+        run(s, &x, SHORT_STEPS);
+        s->starts++;
+        if (found.classes == 0 || x.score > found.score)
+            found = x;
+    }
+    run(s, &found, LONG_STEPS);
+    double cost = 0.5 * free_parameters * kin_math_log2(s->data->total + 1) * OVERDISPERSION;
+    if (found.score - best->score <= cost)
+        return false;
+    *best = found;
+    return true;
+}
+
+/* ---- a pass ---- */
+
+static void set_data(const struct train *t, const struct train_pass *pass,
+                     const struct train_counts *counts, struct kin_em_data *data)
+{
+    *data = (struct kin_em_data){.comparisons = t->count,
+                                 .active = pass->active,
+                                 .patterns = counts->patterns,
+                                 .counts = counts->counts,
+                                 .count = counts->n,
+                                 .total = counts->total};
+}
+
+static void find_classes(struct search *s, struct solution *best)
+{
+    bool more = !(s->t->without & KIN_TRAIN_WITHOUT_RELATED);
+    find_matches(s, best);
+    while (more && best->classes < KIN_EM_CLASSES)
+        more = add_class(s, best);
+}
+
+/* The classes are known; u, or what is believed of m, has changed a little. */
+static unsigned refine(struct search *s, struct solution *best)
+{
+    size_t steps = STEPS_TIMES_PATTERNS / (s->data->count + 1);
+    unsigned max = steps > REFINING_STEPS ? REFINING_STEPS : steps < 10 ? 10 : (unsigned)steps;
+    for (unsigned i = 0; i < s->t->count; i++) {
+        for (unsigned l = 1; l <= s->t->levels[i]; l++) {
+            best->params.p[i][l][RANDOM] = s->t->u[i][l];
+            if (s->t->labelled)
+                best->params.p[i][l][MATCH] = s->t->m[i][l];
+        }
+    }
+    run(s, best, max);
+    return max;
+}
+
+static void fit(struct train *t, struct train_pass *pass, unsigned round)
+{
+    struct kin_em_data data;
+    struct search s = {.t = t, .data = &data, .fixed = 1u << RANDOM};
+    struct solution best = {.classes = pass->classes, .params = pass->params};
+    unsigned max = LONG_STEPS;
+    if (t->labelled)
+        s.fixed |= 1u << MATCH;
+    make_pseudo(t, pass, &s);
+    if (round < TRAIN_SEARCH_ROUNDS) {
+        set_data(t, pass, &pass->few, &data);
+        s.tolerance = SEARCH_TOLERANCE;
+        find_classes(&s, &best);
+    } else {
+        set_data(t, pass, &pass->free, &data);
+        s.tolerance = TOLERANCE;
+        max = refine(&s, &best);
+    }
+    pass->params = best.params;
+    pass->expected = best.expected;
+    pass->classes = best.classes;
+    pass->starts += s.starts;
+    pass->steps += s.steps;
+    pass->converged = best.steps <= max;
+    train_judge(t, pass);
+}
+
+void train_passes(struct train *t, unsigned round)
+{
+    for (unsigned p = 0; p < t->pass_count; p++) {
+        if (t->passes[p].active && t->passes[p].free.total > 0)
+            fit(t, &t->passes[p], round);
+    }
+}
+
+double train_independent_posterior(const struct train *t, uint64_t pattern)
+{
+    double match = t->prior, other = 1.0 - t->prior;
+    for (unsigned i = 0; i < t->count; i++) {
+        unsigned level = kin_pattern_level(pattern, i);
+        if (level == 0)
+            continue;
+        match *= t->m[i][level];
+        other *= t->u[i][level];
+    }
+    return match / (match + other);
+}
+
+double train_posterior(const struct train *t, const struct train_pass *pass, uint64_t pattern)
+{
+    double joint[KIN_EM_CLASSES], match = 0;
+    if (pass->classes == 0) /* its key forces everything: nothing could be fitted */
+        return train_independent_posterior(t, pattern);
+    double sum = kin_em_joint(&pass->params, pass->active, t->count, pattern, joint);
+    for (unsigned c = 1; c < pass->classes; c++)
+        match += pass->match[c] * joint[c];
+    return match / sum;
+}

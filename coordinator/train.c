@@ -1,0 +1,720 @@
+#include "coordinator/impl.h"
+
+#include "common/match/compare_decide.h"
+#include "common/match/pattern_table.h"
+#include "common/match/train.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The model of a job: read from its file, or trained. For training, workers count agreement patterns
+ * in their blocks, and how often values occur; the records with the smallest hashes of (source, id)
+ * are gathered here and compared all with all, which tells how often levels occur among random
+ * pairs. What comes of it is a function of the records alone, so the model is too. */
+
+enum { SAMPLE_TASKS = 16, MODEL_BYTES_MAX = KIN_MODEL_FILE_MAX };
+
+struct sample_record {
+    uint64_t hash;
+    uint32_t record;
+    uint32_t worker; /* its home */
+};
+
+struct train {
+    struct kin_comparer *comparer;
+    uint32_t values;         /* bit i: the values of comparison i are counted */
+    struct kin_buf every;    /* u32 for each blocking key */
+    struct kin_pattern_table found; /* by the blocking keys, scaled up */
+    /* of each comparison: */
+    uint64_t totals[KIN_COMPARISONS_MAX];
+    struct kin_buf counts[KIN_COMPARISONS_MAX]; /* struct kin_keyed: hash, records */
+    /* the random sample */
+    bool sampled;
+    struct sample_record *sample;
+    size_t sample_count;
+    unsigned waiting; /* workers whose features are to come, then tasks */
+    struct kin_frame *features[KIN_WORKERS_MAX];
+    const uint8_t **records;
+    struct kin_pattern_table random;
+};
+
+void train_free(struct cjob *job)
+{
+    struct train *t = job->train;
+    if (!t)
+        return;
+    kin_comparer_free(t->comparer);
+    kin_buf_deinit(&t->every);
+    kin_pattern_table_deinit(&t->found);
+    kin_pattern_table_deinit(&t->random);
+    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
+        kin_buf_deinit(&t->counts[i]);
+    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
+        kin_frame_unref(t->features[w]);
+    kin_free(t->sample);
+    kin_free(t->records);
+    kin_free(t);
+    job->train = NULL;
+}
+
+/* ---- the plan ---- */
+
+kin_status plan_write(struct kin_coordinator *c)
+{
+    struct cjob *job = c->job;
+    const struct train *t = job->train;
+    struct kin_buf *out = &job->plan_bytes;
+    uint32_t counted = 0;
+    for (unsigned i = 0; t && i < KIN_COMPARISONS_MAX; i++)
+        counted = t->values >> i & 1 && job->model_text.n ? i + 1 : counted;
+    kin_buf_clear(out);
+    kin_buf_u32(out, (uint32_t)(job->oversized.n / 8));
+    kin_buf_u32(out, (uint32_t)job->model_text.n);
+    kin_buf_u32(out, counted);
+    kin_buf_u32(out, 0);
+    kin_buf_put(out, job->oversized.p, job->oversized.n);
+    kin_buf_put(out, job->model_text.p, job->model_text.n);
+    kin_buf_put(out, "\0\0\0\0\0\0\0", (8 - job->model_text.n % 8) % 8);
+    for (unsigned i = 0; i < counted; i++) {
+        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[i].p;
+        size_t n = t->counts[i].n / sizeof *k, kept = 0;
+        bool wanted = job->workflow->model->comparisons[i].term_frequency;
+        for (size_t j = 0; wanted && j < n; j++)
+            kept += k[j].value > 1; /* a value seen once needs no entry */
+        kin_buf_u64(out, wanted ? t->totals[i] : 0);
+        kin_buf_u64(out, kept);
+        for (size_t j = 0; wanted && j < n; j++) {
+            if (k[j].value > 1) {
+                kin_buf_u64(out, k[j].key);
+                kin_buf_u64(out, k[j].value);
+            }
+        }
+    }
+    job->plan = kin_hash64(out->p, out->n, job->id) | 1;
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        job->workers[w].plan_sent = 0;
+        job->workers[w].matched = false;
+    }
+    return out->failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+static void model_ready(struct kin_coordinator *c)
+{
+    if (plan_write(c) != KIN_OK || group_begin_match(c) != KIN_OK) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    job_phase(c, KIN_PHASE_MATCH);
+    track_advance_all(c);
+}
+
+/* ---- a model from its file ---- */
+
+struct file_task {
+    struct ctask task;
+    struct kin_buf text;
+};
+
+static kin_status read_all(struct kin_env *env, const char *path, struct kin_buf *out,
+                           struct kin_err *err)
+{
+    struct kin_source_handle *h;
+    kin_status status = env->ops->source_open(env, path, &h, err);
+    if (status != KIN_OK)
+        return status;
+    for (;;) {
+        size_t got = 0;
+        uint8_t *to = kin_buf_extend(out, 64 * 1024);
+        if (!to) {
+            status = kin_err_set(err, KIN_E_NOMEM, "%s: out of memory", path);
+            break;
+        }
+        status = env->ops->source_read(h, to, 64 * 1024, &got, err);
+        out->n -= 64 * 1024 - got;
+        if (status == KIN_OK && out->n > MODEL_BYTES_MAX)
+            status = kin_err_set(err, KIN_E_LIMIT, "%s: larger than a model can be", path);
+        if (status != KIN_OK || got == 0)
+            break;
+    }
+    env->ops->source_close(h);
+    return status;
+}
+
+static void file_run(struct kin_env *env, struct kin_work *work)
+{
+    struct file_task *t = (struct file_task *)work;
+    const struct cjob *job = t->task.job;
+    const char *path = job->workflow->model->file;
+    struct kin_arena arena = {0};
+    struct kin_model model;
+    kin_status status = read_all(env, path, &t->text, &t->task.err);
+    if (status == KIN_OK) {
+        status = kin_model_read(t->text.p, t->text.n, &arena, &model, &t->task.err);
+        if (status == KIN_OK)
+            status = kin_comparer_check_model(job->train->comparer, &model.spec, &t->task.err);
+        if (status != KIN_OK)
+            kin_err_wrap(&t->task.err, status, "%s", path);
+    }
+    kin_arena_deinit(&arena);
+    t->task.status = status;
+}
+
+static void file_release(struct ctask *task)
+{
+    kin_buf_deinit(&((struct file_task *)task)->text);
+}
+
+static void counts_begin(struct kin_coordinator *c);
+
+static void file_finish(struct ctask *task)
+{
+    struct file_task *t = (struct file_task *)task;
+    struct kin_coordinator *c = task->c;
+    if (task->status != KIN_OK) {
+        job_fail(c, task->status, "the model: %s", task->err.msg);
+        return;
+    }
+    c->job->model_text = t->text;
+    t->text = (struct kin_buf){0};
+    if (c->job->train->values)
+        counts_begin(c);
+    else
+        model_ready(c);
+}
+
+/* ---- what is counted ---- */
+
+bool train_counts(const struct cjob *job)
+{
+    return job->phase == KIN_PHASE_TRAIN && job->train && job->plan;
+}
+
+void train_ask(const struct kin_coordinator *c, struct kin_message *m)
+{
+    m->type = KIN_MSG_COUNT;
+    m->u.count.job = c->job->id;
+    m->u.count.plan = c->job->plan;
+    m->u.count.values = c->job->train->values;
+}
+
+const struct kin_buf *train_every(const struct cjob *job)
+{
+    return &job->train->every;
+}
+
+kin_status train_take_patterns(struct kin_coordinator *c, const struct kin_frame *f)
+{
+    struct train *t = c->job->train;
+    const struct kin_workflow_model *model = c->job->workflow->model;
+    uint64_t passes = 0;
+    for (size_t p = 0; p < model->pass_count; p++)
+        passes |= (uint64_t)1 << model->passes[p];
+    if (f->payload.n % KIN_PATTERN_BYTES)
+        return KIN_E_PROTO;
+    for (size_t i = 0; i < f->payload.n; i += KIN_PATTERN_BYTES) {
+        const uint8_t *p = f->payload.p + i;
+        uint64_t pattern = kin_le64(p), set = kin_le64(p + 8), count = kin_le64(p + 16);
+        unsigned rule = set ? (unsigned)__builtin_ctzll(set) : 64;
+        if (4 * (size_t)rule >= t->every.n || count == 0 || count > UINT32_MAX)
+            return KIN_E_PROTO;
+        /* only every n-th block of its smallest key was looked at */
+        uint64_t scale = kin_le32(t->every.p + 4 * (size_t)rule);
+        if ((set & passes) &&
+            !kin_pattern_table_add(&t->found, pattern, set & passes, count * scale))
+            return KIN_E_NOMEM;
+    }
+    return KIN_OK;
+}
+
+/* All that a worker counted, once all of it is here; its bytes were gathered in w->values. */
+kin_status train_take_values(struct kin_coordinator *c, struct cworker *w)
+{
+    struct train *t = c->job->train;
+    struct kin_cursor at = kin_cursor_of(w->values.p, w->values.n);
+    for (size_t i = 0; i < c->job->workflow->model->comparison_count; i++) {
+        uint64_t total = kin_cursor_u64(&at), n = kin_cursor_u64(&at);
+        const uint8_t *p = n <= kin_cursor_left(&at) / 16 ? kin_cursor_take(&at, 16 * (size_t)n)
+                                                          : NULL;
+        if (at.bad || !p)
+            return KIN_E_PROTO;
+        t->totals[i] += total;
+        for (uint64_t k = 0; k < n; k++) {
+            struct kin_keyed item = {kin_le64(p + 16 * k), kin_le32(p + 16 * k + 8), 0};
+            kin_buf_put(&t->counts[i], &item, sizeof item);
+        }
+        if (t->counts[i].failed)
+            return KIN_E_NOMEM;
+    }
+    kin_buf_deinit(&w->values);
+    return KIN_OK;
+}
+
+/* Every n-th block of each blocking key, so that about pass_pairs of its pairs are looked at. */
+static void choose_blocks(struct kin_coordinator *c)
+{
+    struct train *t = c->job->train;
+    const struct kin_workflow *w = c->job->workflow;
+    for (size_t k = 0; k < w->block_key_count && !w->model->file; k++) {
+        uint64_t every = c->job->report.keys[k].pairs / w->model->pass_pairs + 1;
+        kin_buf_u32(&t->every, every < UINT32_MAX ? (uint32_t)every : UINT32_MAX);
+    }
+}
+
+static void sample_begin(struct kin_coordinator *c);
+
+static void counts_begin(struct kin_coordinator *c)
+{
+    choose_blocks(c);
+    if (c->job->train->every.failed || plan_write(c) != KIN_OK) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    track_advance_all(c);
+}
+
+void train_begin(struct kin_coordinator *c)
+{
+    struct cjob *job = c->job;
+    const struct kin_workflow_model *model = job->workflow->model;
+    struct train *t = job->train = kin_calloc(1, sizeof *t);
+    struct kin_err err;
+    kin_status status = t ? kin_comparer_new(&job->workflow->schema, model->comparisons,
+                                             model->comparison_count, &t->comparer, &err)
+                          : KIN_E_NOMEM;
+    if (status != KIN_OK) {
+        job_fail(c, status, "the model: %s", kin_status_text(status));
+        return;
+    }
+    for (size_t i = 0; i < model->comparison_count; i++) {
+        const struct kin_comparison *k = &model->comparisons[i];
+        if (k->term_frequency || (!model->file && kin_level_is_exact(k->levels[0])))
+            t->values |= (uint32_t)1 << i;
+    }
+    job_phase(c, KIN_PHASE_TRAIN);
+    if (!model->file) {
+        counts_begin(c);
+        return;
+    }
+    struct file_task *f = ctask_new(c, sizeof *f, file_run, file_finish, file_release);
+    if (f)
+        ctask_start(&f->task);
+    else
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
+/* ---- counts of all workers: equal values added up ---- */
+
+static kin_status add_up(struct train *t)
+{
+    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
+        struct kin_keyed *k = (struct kin_keyed *)(void *)t->counts[i].p;
+        size_t n = t->counts[i].n / sizeof *k, kept = 0;
+        struct kin_keyed *tmp = n ? kin_reallocarray(NULL, n, sizeof *tmp) : NULL;
+        if (n && !tmp)
+            return KIN_E_NOMEM;
+        if (n)
+            kin_radix_sort(k, tmp, n);
+        kin_free(tmp);
+        for (size_t j = 0; j < n; j++) {
+            if (kept && k[kept - 1].key == k[j].key)
+                k[kept - 1].value += k[j].value;
+            else
+                k[kept++] = k[j];
+        }
+        t->counts[i].n = kept * sizeof *k;
+    }
+    return KIN_OK;
+}
+
+static void added_up_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct ctask *t = (struct ctask *)work;
+    t->status = add_up(t->job->train);
+}
+
+static void added_up(struct ctask *task)
+{
+    struct kin_coordinator *c = task->c;
+    if (task->status != KIN_OK)
+        job_fail(c, task->status, "out of memory");
+    else if (c->job->workflow->model->file)
+        model_ready(c);
+    else
+        sample_begin(c);
+}
+
+void train_counted(struct kin_coordinator *c)
+{
+    struct ctask *t = ctask_new(c, sizeof *t, added_up_run, added_up, NULL);
+    if (t)
+        ctask_start(t);
+    else
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
+/* ---- the random sample ---- */
+
+struct sample_task {
+    struct ctask task;
+    struct sample_record *items;
+    size_t count;
+};
+
+static int by_hash(const void *a, const void *b)
+{
+    const struct sample_record *x = a, *y = b;
+    if (x->hash != y->hash)
+        return x->hash < y->hash ? -1 : 1;
+    return x->record < y->record ? -1 : x->record > y->record;
+}
+
+/* All records whose hash is at most `limit`. */
+static kin_status gather(struct page_view *view, const struct cjob *job, uint64_t limit,
+                         struct kin_buf *out)
+{
+    kin_buf_clear(out);
+    for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
+        const struct kin_page *page = page_view_get(view, chunk);
+        if (!page)
+            return view->status;
+        const char *name = job->workflow->sources[page->source].name;
+        uint64_t seed = kin_hash64(name, strlen(name), 0);
+        for (uint32_t i = 0; i < page->count; i++) {
+            uint32_t record = (uint32_t)page->base + i;
+            struct kin_str id = kin_page_id(page, i);
+            /* another hash than the one that chooses the home */
+            uint64_t hash = kin_hash_mix(kin_hash64(id.p, id.n, seed), 7);
+            if (hash > limit || job->dead_bits[record / 8] >> (record % 8) & 1)
+                continue;
+            struct sample_record r = {hash, record, kin_home_worker(&job->shards, seed, id)};
+            kin_buf_put(out, &r, sizeof r);
+        }
+    }
+    return out->failed ? KIN_E_NOMEM : KIN_OK;
+}
+
+static size_t sample_size(const struct cjob *job)
+{
+    uint64_t n = 2;
+    while (n * (n - 1) / 2 < job->workflow->model->random_pairs)
+        n++;
+    return (size_t)n;
+}
+
+static void sample_run(struct kin_env *env, struct kin_work *work)
+{
+    struct sample_task *t = (struct sample_task *)work;
+    const struct cjob *job = t->task.job;
+    struct page_view view;
+    struct kin_buf found = {0};
+    size_t want = sample_size(job);
+    double part = job->records ? 1.5 * (double)want / (double)job->records : 1;
+    uint64_t limit = part < 0.9 ? (uint64_t)(part * 18446744073709551615.0) : UINT64_MAX;
+    kin_status status = page_view_init(&view, env, job);
+    if (status == KIN_OK)
+        status = gather(&view, job, limit, &found);
+    while (status == KIN_OK && limit != UINT64_MAX && found.n / sizeof *t->items < want) {
+        limit = limit < UINT64_MAX / 2 ? 2 * limit : UINT64_MAX;
+        status = gather(&view, job, limit, &found);
+    }
+    page_view_deinit(&view);
+    t->items = (struct sample_record *)(void *)found.p;
+    t->count = found.n / sizeof *t->items;
+    if (status == KIN_OK && t->count)
+        qsort(t->items, t->count, sizeof *t->items, by_hash);
+    t->count = t->count < want ? t->count : want;
+    t->task.status = status;
+}
+
+static void sample_release(struct ctask *task)
+{
+    kin_free(((struct sample_task *)task)->items);
+}
+
+static void random_begin(struct kin_coordinator *c);
+
+static void on_features(struct rpc *r, const struct kin_message *m, struct kin_frame *f)
+{
+    struct kin_coordinator *c = r->arg;
+    struct train *t = c->job->train;
+    if (m->type != KIN_MSG_PULLED) {
+        job_fail(c, KIN_E_PROTO, "worker %u answered nonsense", r->worker + 1);
+        return;
+    }
+    t->features[r->worker] = kin_frame_ref(f);
+    if (--t->waiting == 0)
+        random_begin(c);
+}
+
+static void sample_finish(struct ctask *task)
+{
+    struct sample_task *s = (struct sample_task *)task;
+    struct kin_coordinator *c = task->c;
+    struct train *t = c->job->train;
+    if (task->status != KIN_OK) {
+        job_fail(c, task->status, "records cannot be sampled: %s", kin_status_text(task->status));
+        return;
+    }
+    t->sample = s->items;
+    t->sample_count = s->count;
+    s->items = NULL;
+    struct kin_buf wanted[KIN_WORKERS_MAX] = {0};
+    for (size_t i = 0; i < t->sample_count; i++)
+        kin_buf_u32(&wanted[t->sample[i].worker], t->sample[i].record);
+    t->waiting = 1; /* this function */
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        if (wanted[w].n == 0 && !wanted[w].failed)
+            continue;
+        struct kin_message m = {.type = KIN_MSG_PULL};
+        m.u.pull.job = c->job->id;
+        m.u.pull.what = KIN_PULL_FEATURES;
+        t->waiting++;
+        if (rpc_start(c, w, &m, &wanted[w], on_features, c, 0) != KIN_OK)
+            job_fail(c, KIN_E_NOMEM, "out of memory");
+    }
+    if (!c->job->failed && --t->waiting == 0)
+        random_begin(c);
+}
+
+static void sample_begin(struct kin_coordinator *c)
+{
+    struct sample_task *t = ctask_new(c, sizeof *t, sample_run, sample_finish, sample_release);
+    if (t)
+        ctask_start(&t->task);
+    else
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
+/* ---- all pairs of the sample ---- */
+
+struct random_task {
+    struct ctask task;
+    size_t first; /* the rows first, first + SAMPLE_TASKS, ... */
+    struct kin_pattern_table table;
+};
+
+static void random_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct random_task *t = (struct random_task *)work;
+    const struct cjob *job = t->task.job;
+    const struct train *train = job->train;
+    bool across = job->workflow->across_sources;
+    struct kin_comparer_scratch *scratch = kin_comparer_scratch_new();
+    t->task.status = scratch ? KIN_OK : KIN_E_NOMEM;
+    for (size_t i = t->first; i < train->sample_count && scratch; i += SAMPLE_TASKS) {
+        const uint8_t *a = train->records[i];
+        for (size_t j = i + 1; j < train->sample_count; j++) {
+            const uint8_t *b = train->records[j];
+            if (across && kin_features_source(a) == kin_features_source(b))
+                continue;
+            uint64_t pattern = kin_comparer_pattern(train->comparer, scratch, a, b);
+            if (!kin_pattern_table_add(&t->table, pattern, 0, 1)) {
+                t->task.status = KIN_E_NOMEM;
+                break;
+            }
+        }
+    }
+    kin_comparer_scratch_free(scratch);
+}
+
+static void random_release(struct ctask *task)
+{
+    kin_pattern_table_deinit(&((struct random_task *)task)->table);
+}
+
+static void fit_begin(struct kin_coordinator *c);
+
+static void random_finish(struct ctask *task)
+{
+    struct random_task *t = (struct random_task *)task;
+    struct kin_coordinator *c = task->c;
+    if (task->status != KIN_OK ||
+        !kin_pattern_table_merge(&c->job->train->random, &t->table)) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    if (--c->job->train->waiting == 0)
+        fit_begin(c);
+}
+
+/* The features as they came, by record; they are checked: they came over the wire. */
+static kin_status index_sample(const struct cjob *job, struct train *t)
+{
+    struct kin_cursor at[KIN_WORKERS_MAX];
+    for (unsigned w = 0; w < job->shards.workers; w++) {
+        const struct kin_frame *f = t->features[w];
+        at[w] = kin_cursor_of(f ? f->payload.p : NULL, f ? f->payload.n : 0);
+    }
+    t->records = kin_calloc(t->sample_count + 1, sizeof *t->records);
+    if (!t->records)
+        return KIN_E_NOMEM;
+    for (size_t i = 0; i < t->sample_count; i++) {
+        struct kin_cursor *c = &at[t->sample[i].worker];
+        uint32_t bytes = kin_cursor_left(c) >= 4 ? kin_le32(c->p) : 0;
+        const uint8_t *rec = bytes ? kin_cursor_take(c, bytes) : NULL;
+        if (!rec || !kin_features_valid(rec, bytes, (unsigned)job->workflow->schema.count) ||
+            !kin_features_fit(rec, &job->workflow->schema))
+            return KIN_E_PROTO;
+        t->records[i] = rec;
+    }
+    return KIN_OK;
+}
+
+static void random_begin(struct kin_coordinator *c)
+{
+    struct train *t = c->job->train;
+    kin_status status = index_sample(c->job, t);
+    t->waiting = SAMPLE_TASKS;
+    for (size_t i = 0; i < SAMPLE_TASKS && status == KIN_OK; i++) {
+        struct random_task *r =
+            ctask_new(c, sizeof *r, random_run, random_finish, random_release);
+        if (r) {
+            r->first = i;
+            ctask_start(&r->task);
+        } else {
+            status = KIN_E_NOMEM;
+        }
+    }
+    if (status != KIN_OK)
+        job_fail(c, status, "the sample of records: %s", kin_status_text(status));
+}
+
+/* ---- fitting ---- */
+
+struct fit_task {
+    struct ctask task;
+    struct kin_buf model, report;
+};
+
+static kin_status make_passes(const struct cjob *job, struct kin_train_input *in,
+                              struct kin_arena *arena)
+{
+    const struct kin_workflow *w = job->workflow;
+    struct train *t = job->train;
+    size_t n = kin_pattern_table_sort(&t->found), passes = w->model->pass_count;
+    struct kin_train_pass *pass = kin_arena_calloc(arena, passes + 1, sizeof *pass);
+    struct kin_train_set *sets = kin_arena_calloc(arena, n + 1, sizeof *sets);
+    if (!pass || !sets)
+        return KIN_E_NOMEM;
+    for (size_t p = 0; p < passes; p++) {
+        const struct kin_key_rule *key = &w->keys[w->model->passes[p]];
+        uint16_t fields[KIN_KEY_TERMS_MAX];
+        for (unsigned k = 0; k < key->count; k++)
+            fields[k] = key->terms[k].field;
+        struct kin_pattern_count *items = kin_arena_calloc(arena, n + 1, sizeof *items);
+        if (!items)
+            return KIN_E_NOMEM;
+        size_t m = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (t->found.slots[i].set >> w->model->passes[p] & 1)
+                items[m++] =
+                    (struct kin_pattern_count){t->found.slots[i].pattern, t->found.slots[i].count};
+        }
+        pass[p] = (struct kin_train_pass){.name = key->text,
+                                          .forced = kin_comparer_using(t->comparer, fields, key->count),
+                                          .counts = {items, m}};
+    }
+    for (size_t i = 0; i < n; i++) {
+        sets[i] = (struct kin_train_set){0, t->found.slots[i].pattern, t->found.slots[i].count};
+        for (size_t p = 0; p < passes; p++)
+            sets[i].passes |= (uint32_t)(t->found.slots[i].set >> w->model->passes[p] & 1) << p;
+    }
+    in->passes = pass;
+    in->pass_count = (unsigned)passes;
+    in->sets = sets;
+    in->set_count = n;
+    return KIN_OK;
+}
+
+static kin_status make_random(const struct cjob *job, struct kin_train_input *in,
+                              struct kin_arena *arena)
+{
+    struct train *t = job->train;
+    size_t n = kin_pattern_table_sort(&t->random);
+    struct kin_pattern_count *items = kin_arena_calloc(arena, n + 1, sizeof *items);
+    if (!items)
+        return KIN_E_NOMEM;
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct kin_pattern_count){t->random.slots[i].pattern, t->random.slots[i].count};
+    in->random = (struct kin_pattern_counts){items, n};
+    for (size_t i = 0; i < job->workflow->model->comparison_count; i++) {
+        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[i].p;
+        uint64_t total = t->totals[i], equal = 0;
+        for (size_t j = 0; j < t->counts[i].n / sizeof *k; j++)
+            equal += (uint64_t)k[j].value * (k[j].value - 1) / 2;
+        if (total > 1 && kin_level_is_exact(job->workflow->model->comparisons[i].levels[0]))
+            in->equal[i] = (struct kin_train_equal){total * (total - 1) / 2, equal};
+    }
+    return KIN_OK;
+}
+
+static void count_pairs(const struct cjob *job, struct kin_train_input *in)
+{
+    uint64_t within = 0;
+    for (size_t s = 0; s < job->report.source_count; s++) {
+        const struct kin_report_source *source = &job->report.sources[s];
+        uint64_t n = source->read - source->superseded - source->rejected;
+        in->records += n;
+        within += n ? n * (n - 1) / 2 : 0;
+    }
+    uint64_t all = in->records ? in->records * (in->records - 1) / 2 : 0;
+    in->possible_pairs = job->workflow->across_sources ? all - within : all;
+}
+
+static void fit_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct fit_task *t = (struct fit_task *)work;
+    const struct cjob *job = t->task.job;
+    struct kin_arena arena = {0};
+    struct kin_model_spec spec;
+    struct kin_model model;
+    struct kin_train_report report;
+    kin_comparer_spec(job->train->comparer, &spec);
+    struct kin_train_input in = {.spec = &spec, .workflow = job->workflow->hash};
+    count_pairs(job, &in);
+    kin_status status = make_passes(job, &in, &arena);
+    if (status == KIN_OK)
+        status = make_random(job, &in, &arena);
+    if (status != KIN_OK)
+        kin_err_set(&t->task.err, status, "out of memory");
+    if (status == KIN_OK)
+        status = kin_train(&in, 0, &arena, &model, &report, &t->task.err);
+    if (status == KIN_OK)
+        status = kin_model_write(&model, &t->model, &t->task.err);
+    if (status == KIN_OK)
+        kin_train_print(&model, &report, &t->report);
+    kin_arena_deinit(&arena);
+    t->task.status = status;
+}
+
+static void fit_release(struct ctask *task)
+{
+    kin_buf_deinit(&((struct fit_task *)task)->model);
+    kin_buf_deinit(&((struct fit_task *)task)->report);
+}
+
+static void fit_finish(struct ctask *task)
+{
+    struct fit_task *t = (struct fit_task *)task;
+    struct kin_coordinator *c = task->c;
+    if (task->status != KIN_OK) {
+        job_fail(c, task->status, "the model cannot be trained: %s", task->err.msg);
+        return;
+    }
+    c->job->model_text = t->model;
+    c->job->training_text = t->report;
+    t->model = t->report = (struct kin_buf){0};
+    model_ready(c);
+}
+
+static void fit_begin(struct kin_coordinator *c)
+{
+    struct fit_task *t = ctask_new(c, sizeof *t, fit_run, fit_finish, fit_release);
+    if (t)
+        ctask_start(&t->task);
+    else
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
