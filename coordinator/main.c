@@ -120,7 +120,7 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
          .kind = KIN_SETTING_NUMBER,
          .value = "N",
          .help = "address space of the store, its largest size (default 1 TiB)",
-         .min = 1 << 20,
+         .min = 1 << 24,
          .max = (uint64_t)1 << 46,
          .to = &p->map_bytes},
         {.name = "check-config",

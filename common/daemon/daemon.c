@@ -222,7 +222,7 @@ static void on_link(void *arg, kin_node_id node, bool up)
     uint8_t *news = &d->news[node];
     if (up)
         *news |= NEWS_UP;
-    else /* an up that was not told yet never was */
+    else /* an up that was not told yet is not told at all */
         *news = *news == NEWS_UP ? 0 : NEWS_DOWN;
     bool post = !d->news_posted && kin_live_post(d->live, tell_links, d) == KIN_OK;
     d->news_posted = d->news_posted || post;

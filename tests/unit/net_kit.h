@@ -198,6 +198,19 @@ static inline struct kin_net_options kit_options(void)
                                     .backoff_ms = 100};
 }
 
+/* For tests that wait for an end; at most KIT_CONNECTIONS then. */
+enum { KIT_PENDING = 16, KIT_CONNECTIONS = KIT_PENDING + 2 * (KIT_NODES - 1 + KIT_CLIENTS) + 128 };
+
+static inline struct kin_net_options kit_quick_options(void)
+{
+    struct kin_net_options o = kit_options();
+    o.pending_max = KIT_PENDING;
+    o.handshake_ms = 500;
+    o.ping_ms = 100;
+    o.idle_ms = 1000;
+    return o;
+}
+
 static inline kin_status endpoint_try(struct endpoint *e, const char *address,
                                       struct kin_net_options o, struct kin_err *err)
 {
@@ -430,6 +443,13 @@ static inline unsigned kit_descriptors(void)
     closedir(d);
     return count;
 }
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+/* the sanitizers map memory of their own ahead of need, and keep what was freed for a while */
+enum { KIT_MEASURE_DATA = false, KIT_GROWTH_MIB = 512 };
+#else
+enum { KIT_MEASURE_DATA = true, KIT_GROWTH_MIB = 16 };
+#endif
 
 /* Bytes of memory: resident, or (data) that may be written to, touched or not. */
 static inline size_t kit_memory(bool data)

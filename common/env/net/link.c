@@ -1,6 +1,8 @@
 #include "common/env/net/net_impl.h"
 
 #include <sodium.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Where connections come from: accepted by the coordinator, dialled by a worker. */
@@ -53,10 +55,24 @@ static void on_accept(void *arg)
         net_wake(net);
 }
 
+/* On a busy machine nng closes descriptors more slowly than peers can come and go. The last quarter
+ * of those that the process may have is for others: a new one is the lowest that is free. */
+static bool descriptors_short(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return false;
+    int lowest = eventfd(0, EFD_CLOEXEC);
+    if (lowest < 0)
+        return true;
+    close(lowest);
+    return (rlim_t)lowest >= limit.rlim_cur - limit.rlim_cur / 4;
+}
+
 void link_accept_locked(struct kin_net *net, uint64_t now)
 {
     if (!net->listener || net->accept_busy || net->ending || now < net->accept_us ||
-        net->conn_count >= net->conns_max)
+        net->conn_count >= net->conns_max || descriptors_short())
         return; /* newcomers wait in the kernel's queue until connections have been freed */
     net->accept_busy = true;
     nng_stream_listener_accept(net->listener, net->accept_aio);

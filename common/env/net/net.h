@@ -66,7 +66,8 @@ struct kin_net_options {
     void (*on_frame)(void *arg, kin_node_id from, struct kin_frame *frame);
     /* Both connections of a node are there, or the first of them is gone. Told in order, by one
      * thread, soon after; frames may come before. A number is given to another client only after
-     * the end of the last one was told. Must not block. A hint; may be NULL. */
+     * the end of the last one was told; a link of a moment may go untold. Must not block. A hint;
+     * may be NULL. */
     void (*on_link)(void *arg, kin_node_id node, bool up);
     /* A log line as of kin_env_ops.log, from any thread; may be NULL. */
     void (*log)(void *arg, char level, const char *event, const char *text);
