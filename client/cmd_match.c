@@ -17,15 +17,16 @@
 #include <time.h>
 #include <unistd.h>
 
-/* `kindred match` and `kindred plan`: the embedded cluster, and what is shown of it. A match on
- * another cluster is cmd_remote.c's. */
+/* `kindred match`, `kindred plan` and `kindred train`: the embedded cluster, and what is shown of
+ * it. A match on another cluster is cmd_remote.c's. */
 
 enum { PATH_BYTES = KIN_OUTPUT_DIR_MAX + 200 };
 
 struct session {
     struct kin_cli_job o;
     struct kin_display display;
-    bool plan;
+    bool plan;                      /* or train: nothing is kept */
+    struct kin_buf model, training; /* of a trained one */
     uint64_t rejected;
     struct kin_buf summary;
 };
@@ -87,10 +88,19 @@ static void on_report(void *arg, const struct kin_report *report)
 {
     struct session *s = arg;
     s->rejected = report->rejected;
+    if (s->o.job.train_only)
+        return;
     if (s->plan)
         kin_display_plan(report, s->o.workflow, thread_count(&s->o), &s->summary);
     else if (!s->o.quiet)
         summarise(s, report);
+}
+
+static void on_model(void *arg, struct kin_str model, struct kin_str training)
+{
+    struct session *s = arg;
+    kin_buf_put(&s->model, model.p, model.n);
+    kin_buf_put(&s->training, training.p, training.n);
 }
 
 static int run(struct session *s, const char *state_dir)
@@ -107,6 +117,7 @@ static int run(struct session *s, const char *state_dir)
                                             .on_progress = on_progress,
                                             .log_line = on_log,
                                             .on_report = on_report,
+                                            .on_model = s->o.job.train_only ? on_model : NULL,
                                             .arg = s,
                                             .started = &started};
     if (kin_state_dir_check(state_dir, &err) != KIN_OK) {
@@ -169,10 +180,29 @@ static int match(struct session *s)
     return run(s, given ? given : state);
 }
 
+static void session_deinit(struct session *s)
+{
+    kin_buf_deinit(&s->summary);
+    kin_buf_deinit(&s->model);
+    kin_buf_deinit(&s->training);
+    kin_cli_job_deinit(&s->o);
+}
+
+static int check_sendable(const struct kin_cli_job *o)
+{
+    if (o->at_coordinator || !o->workflow->model || !o->workflow->model->file)
+        return -1;
+    fprintf(stderr,
+            "kindred: %s: the file of its model is not sent to a cluster; --at-coordinator reads "
+            "it there, or let the job train one\n",
+            o->workflow_path);
+    return KIN_EXIT_USAGE;
+}
+
 int kin_command_match(int argc, char **argv)
 {
     struct session s = {0};
-    int code = kin_cli_job_parse(&s.o, argc, argv, false);
+    int code = kin_cli_job_parse(&s.o, argc, argv, KIN_CLI_MATCH);
     if (code < 0)
         code = kin_cli_job_load(&s.o);
     if (code < 0 && s.o.check) {
@@ -181,37 +211,94 @@ int kin_command_match(int argc, char **argv)
                s.o.workflow->rule_count, s.o.workflow->key_count);
         code = KIN_EXIT_OK;
     }
+    if (code < 0 && s.o.cluster.address)
+        code = check_sendable(&s.o);
     if (code < 0)
         code = s.o.cluster.address ? kin_remote_match(&s.o) : match(&s);
-    kin_buf_deinit(&s.summary);
-    kin_cli_job_deinit(&s.o);
+    session_deinit(&s);
+    return code;
+}
+
+/* Runs a job whose state is of no use afterwards. */
+static int run_aside(struct session *s)
+{
+    const char *tmp = getenv("TMPDIR");
+    char made[PATH_BYTES];
+    tmp = tmp && *tmp ? tmp : "/tmp";
+    snprintf(made, sizeof made, "%s/kindred-plan-XXXXXX", tmp);
+    if (!s->o.state_dir && !mkdtemp(made)) {
+        fprintf(stderr, "kindred: no temporary directory can be made in %s: %s\n", tmp,
+                strerror(errno));
+        return KIN_EXIT_FAILED;
+    }
+    int code = run(s, s->o.state_dir ? s->o.state_dir : made);
+    struct kin_err err;
+    if (code != KIN_EXIT_OK && !s->o.state_dir && kin_state_dir_remove(made, &err) != KIN_OK)
+        fprintf(stderr, "kindred: %s\n", err.msg);
     return code;
 }
 
 int kin_command_plan(int argc, char **argv)
 {
     struct session s = {.plan = true};
-    int code = kin_cli_job_parse(&s.o, argc, argv, true);
+    int code = kin_cli_job_parse(&s.o, argc, argv, KIN_CLI_PLAN);
     if (code < 0)
         code = kin_cli_job_load(&s.o);
     if (code < 0) {
-        const char *tmp = getenv("TMPDIR");
-        char made[PATH_BYTES];
-        tmp = tmp && *tmp ? tmp : "/tmp";
-        snprintf(made, sizeof made, "%s/kindred-plan-XXXXXX", tmp);
         s.o.job.plan_only = true;
-        if (!s.o.state_dir && !mkdtemp(made)) {
-            fprintf(stderr, "kindred: no temporary directory can be made in %s: %s\n", tmp,
-                    strerror(errno));
-            code = KIN_EXIT_FAILED;
-        } else {
-            code = run(&s, s.o.state_dir ? s.o.state_dir : made);
-            struct kin_err err;
-            if (code != KIN_EXIT_OK && !s.o.state_dir && kin_state_dir_remove(made, &err) != KIN_OK)
-                fprintf(stderr, "kindred: %s\n", err.msg);
-        }
+        code = run_aside(&s);
     }
-    kin_buf_deinit(&s.summary);
-    kin_cli_job_deinit(&s.o);
+    session_deinit(&s);
+    return code;
+}
+
+static int check_trainable(const struct kin_cli_job *o)
+{
+    const char *wrong = NULL;
+    if (!o->workflow->model)
+        wrong = "it has no model to train";
+    else if (o->workflow->model->file)
+        wrong = "its model is read from a file; take `file` out to train another one";
+    if (!wrong)
+        return -1;
+    fprintf(stderr, "kindred: %s: %s\n", o->workflow_path, wrong);
+    return KIN_EXIT_USAGE;
+}
+
+/* Whole or not at all: beside the file first, then in its place. */
+static int write_model(const struct session *s)
+{
+    char path[PATH_BYTES];
+    int n = snprintf(path, sizeof path, "%s.partial", s->o.out_dir);
+    FILE *file = n > 0 && (size_t)n < sizeof path ? fopen(path, "we") : NULL;
+    bool good = file && fwrite(s->model.p, 1, s->model.n, file) == s->model.n &&
+                fflush(file) == 0 && fsync(fileno(file)) == 0;
+    if (file && fclose(file))
+        good = false;
+    if (good && rename(path, s->o.out_dir) == 0)
+        return KIN_EXIT_OK;
+    fprintf(stderr, "kindred: %s cannot be written: %s\n", s->o.out_dir, strerror(errno));
+    if (file)
+        remove(path);
+    return KIN_EXIT_FAILED;
+}
+
+int kin_command_train(int argc, char **argv)
+{
+    struct session s = {.plan = true};
+    int code = kin_cli_job_parse(&s.o, argc, argv, KIN_CLI_TRAIN);
+    if (code < 0)
+        code = kin_cli_job_load(&s.o);
+    if (code < 0)
+        code = check_trainable(&s.o);
+    if (code < 0) {
+        s.o.job.train_only = true;
+        code = run_aside(&s);
+        if (code == KIN_EXIT_OK)
+            code = write_model(&s);
+        if (code == KIN_EXIT_OK && !s.o.quiet)
+            fwrite(s.training.p, 1, s.training.n, stdout);
+    }
+    session_deinit(&s);
     return code;
 }

@@ -5,6 +5,7 @@
 
 int kin_command_match(int argc, char **argv);
 int kin_command_plan(int argc, char **argv);
+int kin_command_train(int argc, char **argv);
 int kin_command_evaluate(int argc, char **argv);
 int kin_command_jobs(int argc, char **argv);
 int kin_command_attach(int argc, char **argv);

@@ -38,6 +38,12 @@ static void on_done(void *arg, kin_status status, const char *error)
     note_records(run);
     if (status == KIN_OK && run->options->on_report)
         run->options->on_report(run->options->arg, kin_coordinator_report(run->coordinator.self));
+    struct kin_str model, training;
+    if (status == KIN_OK && run->options->on_model) {
+        kin_coordinator_model(run->coordinator.self, &model, &training);
+        if (model.n)
+            run->options->on_model(run->options->arg, model, training);
+    }
     kin_live_stop(run->live);
 }
 

@@ -18,6 +18,8 @@ struct kin_embedded_options {
     void (*log_line)(void *arg, kin_node_id node, char level, const char *event, const char *text);
     /* the job is done; report is borrowed for the call. May be NULL */
     void (*on_report)(void *arg, const struct kin_report *report);
+    /* it has trained a model; both are borrowed for the call. May be NULL */
+    void (*on_model)(void *arg, struct kin_str model, struct kin_str training);
     void *arg;
     bool
         *started; /* set once the stores are open: from then on what is done is kept. May be NULL */

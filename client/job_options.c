@@ -67,6 +67,23 @@ static const char plan_help[] =
     "  -q, --quiet            no progress\n"
     "  -h, --help             this text\n";
 
+static const char train_help[] =
+    "usage: kindred train WORKFLOW -o FILE [OPTIONS]\n"
+    "\n"
+    "Trains the model of a workflow on its records, without labels, writes it to FILE (JSON, to "
+    "be\n"
+    "named by `file:` in the workflow's model), and prints what was learnt and what is doubtful.\n"
+    "`kindred match` trains by itself where the workflow names no file; training once and keeping\n"
+    "the model makes later runs comparable.\n"
+    "\n"
+    "  -o, --output FILE      where the model goes; a file there is replaced\n"
+    "      --workers N        workers the job is split over, 1 to 64 (default 1)\n"
+    "      --threads N        compute threads, 1 to 256 (default: one per processor)\n"
+    "      --state DIR        where to keep intermediate state (default: a temporary directory)\n"
+    "      --log json         one JSON line an event on stderr instead of the progress display\n"
+    "  -q, --quiet            no progress, no report\n"
+    "  -h, --help             this text\n";
+
 enum {
     OPT_CHECK = 256,
     OPT_PAIRS,
@@ -108,6 +125,26 @@ static const struct option plan_options[] = {{"workers", required_argument, NULL
                                              {"quiet", no_argument, NULL, 'q'},
                                              {"help", no_argument, NULL, 'h'},
                                              {NULL, 0, NULL, 0}};
+
+static const struct option train_options[] = {{"output", required_argument, NULL, 'o'},
+                                              {"workers", required_argument, NULL, OPT_WORKERS},
+                                              {"threads", required_argument, NULL, OPT_THREADS},
+                                              {"state", required_argument, NULL, OPT_STATE},
+                                              {"log", required_argument, NULL, OPT_LOG},
+                                              {"quiet", no_argument, NULL, 'q'},
+                                              {"help", no_argument, NULL, 'h'},
+                                              {NULL, 0, NULL, 0}};
+
+static const struct {
+    const char *name, *help, *letters, *missing;
+    const struct option *options;
+} kinds[] = {
+    [KIN_CLI_MATCH] = {"match", match_help, "o:qh",
+                       "-o DIR is missing: where should the outputs go?", match_options},
+    [KIN_CLI_PLAN] = {"plan", plan_help, "qh", NULL, plan_options},
+    [KIN_CLI_TRAIN] = {"train", train_help, "o:qh",
+                       "-o FILE is missing: where should the model go?", train_options},
+};
 
 /* false: the option is wrong, and that was said. */
 static bool take_option(struct kin_cli_job *o, int c)
@@ -199,18 +236,18 @@ static int check_combination(const struct kin_cli_job *o)
     return -1;
 }
 
-int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, bool plan)
+int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, enum kin_cli_kind kind)
 {
-    const char *name = plan ? "plan" : "match";
+    const char *name = kinds[kind].name;
     *o = (struct kin_cli_job){0};
-    if (!plan)
+    if (kind == KIN_CLI_MATCH)
         kin_cluster_begin(&o->cluster);
     optind = 0;
     argv[0] = (char *)(uintptr_t) "kindred";
-    for (int c; (c = getopt_long(argc, argv, plan ? "qh" : "o:qh",
-                                 plan ? plan_options : match_options, NULL)) != -1;) {
+    for (int c;
+         (c = getopt_long(argc, argv, kinds[kind].letters, kinds[kind].options, NULL)) != -1;) {
         if (c == 'h') {
-            fputs(plan ? plan_help : match_help, stdout);
+            fputs(kinds[kind].help, stdout);
             return KIN_EXIT_OK;
         }
         if (!take_option(o, c)) {
@@ -224,8 +261,8 @@ int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, bool plan)
         return KIN_EXIT_USAGE;
     }
     o->workflow_path = argv[optind];
-    if (!plan && !o->check && (!o->out_dir || !*o->out_dir)) {
-        fputs("kindred match: -o DIR is missing: where should the outputs go?\n", stderr);
+    if (kinds[kind].missing && !o->check && (!o->out_dir || !*o->out_dir)) {
+        fprintf(stderr, "kindred %s: %s\n", name, kinds[kind].missing);
         return KIN_EXIT_USAGE;
     }
     return o->check ? -1 : check_combination(o);

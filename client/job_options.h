@@ -1,7 +1,7 @@
 #ifndef KIN_CLIENT_JOB_OPTIONS_H
 #define KIN_CLIENT_JOB_OPTIONS_H
-/* What `match` and `plan` share: reading the workflow file, and options of the embedded cluster, or
- * of the cluster that a match is given to. */
+/* What `match`, `plan` and `train` share: reading the workflow file, and options of the embedded
+ * cluster, or of the cluster that a match is given to. */
 #include "client/cluster_options.h"
 #include "client/embedded.h"
 #include "common/cli/job_file.h"
@@ -22,8 +22,9 @@ struct kin_cli_job {
     struct kin_job_options job;
 };
 
-/* Parses the command line; `plan` takes fewer options. -1: go on; else exit with the status. */
-int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, bool plan);
+enum kin_cli_kind { KIN_CLI_MATCH, KIN_CLI_PLAN, KIN_CLI_TRAIN };
+/* Parses the command line of one of them. -1: go on; else exit with the status. */
+int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, enum kin_cli_kind kind);
 /* Reads and checks the workflow file and the key file; what is wrong is told on stderr. -1: go on.
  */
 int kin_cli_job_load(struct kin_cli_job *o);

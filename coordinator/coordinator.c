@@ -16,9 +16,9 @@ const uint8_t KIN_MATCH_ID_KEY[16] = {'k', 'i', 'n', 'd', 'r', 'e', 'd', ' ',
 
 const char *kin_phase_name(enum kin_phase phase)
 {
-    static const char *const names[KIN_PHASE_COUNT] = {"join",  "load",    "dedupe", "settle",
-                                                       "train", "match", "group",   "veto",   "label",
-                                                       "write", "publish", "done"};
+    static const char *const names[KIN_PHASE_COUNT] = {"join",  "load",  "dedupe",  "settle",
+                                                       "train", "match", "group",   "veto",
+                                                       "label", "write", "publish", "done"};
     return (unsigned)phase < KIN_PHASE_COUNT ? names[phase] : "?";
 }
 
@@ -266,6 +266,17 @@ void kin_coordinator_progress(const struct kin_coordinator *c, struct kin_progre
 const struct kin_report *kin_coordinator_report(const struct kin_coordinator *c)
 {
     return c->job ? &c->job->report : NULL;
+}
+
+void kin_coordinator_model(const struct kin_coordinator *c, struct kin_str *model,
+                           struct kin_str *training)
+{
+    const struct cjob *job = c->job;
+    *model = *training = (struct kin_str){"", 0};
+    if (job && job->training_text.n) {
+        *model = (struct kin_str){(const char *)job->model_text.p, job->model_text.n};
+        *training = (struct kin_str){(const char *)job->training_text.p, job->training_text.n};
+    }
 }
 
 void job_phase(struct kin_coordinator *c, enum kin_phase phase)

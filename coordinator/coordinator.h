@@ -20,6 +20,7 @@ struct kin_job_options {
     const char *base_dir;    /* what relative paths in it are joined to */
     const char *out_dir;     /* where the outputs appear; unused with plan_only */
     bool plan_only;          /* stop after Settle: blocks and pairs are known, none is compared */
+    bool train_only;         /* stop when the model is trained */
     bool pairs;              /* write pairs.csv too */
     uint32_t chunk_bytes;    /* of source text in one batch; 0: KIN_CHUNK_BYTES */
     uint8_t match_id_key[16];
@@ -126,6 +127,10 @@ extern const struct kin_node_ops kin_coordinator_ops;
 
 void kin_coordinator_progress(const struct kin_coordinator *c, struct kin_progress *out);
 const struct kin_report *kin_coordinator_report(const struct kin_coordinator *c);
+/* The model that was trained (JSON), and the report of the training for people; empty: none. Valid
+ * until stop. */
+void kin_coordinator_model(const struct kin_coordinator *c, struct kin_str *model,
+                           struct kin_str *training);
 /* report.json of a report. */
 kin_status kin_report_json(const struct kin_report *report, const struct kin_workflow *workflow,
                            struct kin_buf *out) KIN_MUST_CHECK;

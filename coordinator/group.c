@@ -207,9 +207,9 @@ kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *
             is_dead(job, root) || !job_has_rule(job, rule))
             return KIN_E_PROTO;
         kin_union_find_join(&job->sets, record, root);
-        job_set_best(job, record,
-                     kin_better_edge(job_best(job, record),
-                                     (struct kin_best_edge){(uint16_t)rule, weight}));
+        job_set_best(
+            job, record,
+            kin_better_edge(job_best(job, record), (struct kin_best_edge){(uint16_t)rule, weight}));
     }
     return KIN_OK;
 }
@@ -329,8 +329,7 @@ static kin_status find_level_founders(struct cjob *job, struct page_view *view)
 {
     for (size_t level = 0; level < job_levels(job); level++) {
         uint32_t *stand_in = job->level[level];
-        uint32_t *founder =
-            stand_in ? kin_reallocarray(NULL, job->records, sizeof *founder) : NULL;
+        uint32_t *founder = stand_in ? kin_reallocarray(NULL, job->records, sizeof *founder) : NULL;
         if (!stand_in)
             return KIN_OK;
         if (!founder)

@@ -229,22 +229,22 @@ struct cjob {
     uint8_t *dead_bits;
 
     /* plan */
-    struct kin_buf oversized; /* u64 */
+    struct kin_buf oversized;  /* u64 */
     struct kin_buf plan_bytes; /* as workers are sent it */
     uint64_t plan;
     struct train *train;
-    bool counted; /* all workers have */
+    bool counted;                 /* all workers have */
     struct kin_buf model_text;    /* JSON; empty without a model */
     struct kin_buf training_text; /* of one that was trained: the report, for people */
 
     /* group */
     struct kin_union_find sets;
-    uint16_t *best_rule;  /* number of the rules: the model */
-    int32_t *best_weight; /* with a model only */
+    uint16_t *best_rule;                 /* number of the rules: the model */
+    int32_t *best_weight;                /* with a model only */
     uint32_t *level[KIN_THRESHOLDS_MAX]; /* [records] with several thresholds: a record that
                                             stands for the group; then its founder */
-    struct kin_buf edges; /* kin_keyed: (a << 32 | b), rule */
-    uint32_t *group;      /* [records] group number, NO_GROUP: dead */
+    struct kin_buf edges;                /* kin_keyed: (a << 32 | b), rule */
+    uint32_t *group;                     /* [records] group number, NO_GROUP: dead */
     uint32_t group_count;
     uint32_t *group_size; /* [group_count] */
     uint32_t *founder;    /* [group_count] record */

@@ -189,8 +189,8 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         payload = part_frame(w->labels.p, w->labels.n, w->labels_sent);
         break;
     }
-    bool short_of_memory =
-        !payload && (step == STEP_DEAD || step == STEP_PLAN || step == STEP_COUNT || step == STEP_LABELS);
+    bool short_of_memory = !payload && (step == STEP_DEAD || step == STEP_PLAN ||
+                                        step == STEP_COUNT || step == STEP_LABELS);
     if (w->asked == STEP_NONE)
         w->request = ++c->next_request;
     w->asked = step;
@@ -278,7 +278,7 @@ static kin_status on_pulled(struct kin_coordinator *c, struct cworker *w,
         if (status == KIN_OK && w->got_values)
             status = train_take_values(c, w);
     } else if (w->asked == STEP_FOREST && m->u.pulled.what == KIN_PULL_FOREST &&
-        offset == w->forest_next) {
+               offset == w->forest_next) {
         status = group_take_forest(c, f);
         w->forest_next = next;
         w->got_forest = m->u.pulled.last;

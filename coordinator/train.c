@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The model of a job: read from its file, or trained. For training, workers count agreement patterns
- * in their blocks, and how often values occur; the records with the smallest hashes of (source, id)
- * are gathered here and compared all with all, which tells how often levels occur among random
- * pairs. What comes of it is a function of the records alone, so the model is too. */
+/* The model of a job: read from its file, or trained. For training, workers count agreement
+ * patterns in their blocks, and how often values occur; the records with the smallest hashes of
+ * (source, id) are gathered here and compared all with all, which tells how often levels occur
+ * among random pairs. What comes of it is a function of the records alone, so the model is too. */
 
 enum { SAMPLE_TASKS = 16, MODEL_BYTES_MAX = KIN_MODEL_FILE_MAX };
 
@@ -22,8 +22,8 @@ struct sample_record {
 
 struct train {
     struct kin_comparer *comparer;
-    uint32_t values;         /* bit i: the values of comparison i are counted */
-    struct kin_buf every;    /* u32 for each blocking key */
+    uint32_t values;                /* bit i: the values of comparison i are counted */
+    struct kin_buf every;           /* u32 for each blocking key */
     struct kin_pattern_table found; /* by the blocking keys, scaled up */
     /* of each comparison: */
     uint64_t totals[KIN_COMPARISONS_MAX];
@@ -233,8 +233,8 @@ kin_status train_take_values(struct kin_coordinator *c, struct cworker *w)
     struct kin_cursor at = kin_cursor_of(w->values.p, w->values.n);
     for (size_t i = 0; i < c->job->workflow->model->comparison_count; i++) {
         uint64_t total = kin_cursor_u64(&at), n = kin_cursor_u64(&at);
-        const uint8_t *p = n <= kin_cursor_left(&at) / 16 ? kin_cursor_take(&at, 16 * (size_t)n)
-                                                          : NULL;
+        const uint8_t *p =
+            n <= kin_cursor_left(&at) / 16 ? kin_cursor_take(&at, 16 * (size_t)n) : NULL;
         if (at.bad || !p)
             return KIN_E_PROTO;
         t->totals[i] += total;
@@ -530,8 +530,7 @@ static void random_finish(struct ctask *task)
 {
     struct random_task *t = (struct random_task *)task;
     struct kin_coordinator *c = task->c;
-    if (task->status != KIN_OK ||
-        !kin_pattern_table_merge(&c->job->train->random, &t->table)) {
+    if (task->status != KIN_OK || !kin_pattern_table_merge(&c->job->train->random, &t->table)) {
         job_fail(c, KIN_E_NOMEM, "out of memory");
         return;
     }
@@ -568,8 +567,7 @@ static void random_begin(struct kin_coordinator *c)
     kin_status status = index_sample(c->job, t);
     t->waiting = SAMPLE_TASKS;
     for (size_t i = 0; i < SAMPLE_TASKS && status == KIN_OK; i++) {
-        struct random_task *r =
-            ctask_new(c, sizeof *r, random_run, random_finish, random_release);
+        struct random_task *r = ctask_new(c, sizeof *r, random_run, random_finish, random_release);
         if (r) {
             r->first = i;
             ctask_start(&r->task);
@@ -612,9 +610,10 @@ static kin_status make_passes(const struct cjob *job, struct kin_train_input *in
                 items[m++] =
                     (struct kin_pattern_count){t->found.slots[i].pattern, t->found.slots[i].count};
         }
-        pass[p] = (struct kin_train_pass){.name = key->text,
-                                          .forced = kin_comparer_using(t->comparer, fields, key->count),
-                                          .counts = {items, m}};
+        pass[p] =
+            (struct kin_train_pass){.name = key->text,
+                                    .forced = kin_comparer_using(t->comparer, fields, key->count),
+                                    .counts = {items, m}};
     }
     for (size_t i = 0; i < n; i++) {
         sets[i] = (struct kin_train_set){0, t->found.slots[i].pattern, t->found.slots[i].count};
@@ -707,6 +706,11 @@ static void fit_finish(struct ctask *task)
     c->job->model_text = t->model;
     c->job->training_text = t->report;
     t->model = t->report = (struct kin_buf){0};
+    if (c->job->options->train_only) {
+        job_phase(c, KIN_PHASE_DONE);
+        job_over(c, KIN_OK, "");
+        return;
+    }
     model_ready(c);
 }
 

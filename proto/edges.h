@@ -1,7 +1,8 @@
 #ifndef KIN_PROTO_EDGES_H
 #define KIN_PROTO_EDGES_H
 /* Edges while they are gathered: struct kin_keyed with key = smaller record << 32 | larger record
- * value = rule, or rule | KIN_EDGE_STAR, and extra = weight (int32_t; 0 where a rule made it). Pure; any thread. */
+ * value = rule, or rule | KIN_EDGE_STAR, and extra = weight (int32_t; 0 where a rule made it).
+ * Pure; any thread. */
 #include "common/base/radix.h"
 #include "proto/shards.h"
 

@@ -54,8 +54,7 @@ static kin_status count_block(struct count_task *t, const struct partition *p,
     const struct worker_job *job = t->task.job;
     bool across = job->workflow->across_sources;
     kin_buf_clear(&t->members);
-    const uint8_t **m =
-        (const uint8_t **)(void *)kin_buf_extend(&t->members, b->count * sizeof *m);
+    const uint8_t **m = (const uint8_t **)(void *)kin_buf_extend(&t->members, b->count * sizeof *m);
     if (!m)
         return KIN_E_NOMEM;
     for (uint32_t i = 0; i < b->count; i++) {
@@ -169,7 +168,8 @@ static void values_run(struct kin_env *env, struct kin_work *work)
     if (status == KIN_OK && hashes.failed)
         status = KIN_E_NOMEM;
     if (status == KIN_OK)
-        status = put_runs(t, (struct kin_keyed *)(void *)hashes.p, hashes.n / sizeof(struct kin_keyed));
+        status =
+            put_runs(t, (struct kin_keyed *)(void *)hashes.p, hashes.n / sizeof(struct kin_keyed));
     kin_buf_deinit(&hashes);
     kin_arena_deinit(&arena);
     store_view_deinit(&t->view);

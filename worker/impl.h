@@ -159,8 +159,8 @@ struct worker_job {
     enum step_state count_state;
     uint64_t count_request;
     kin_status count_status;
-    uint32_t count_left;         /* tasks */
-    struct kin_buf count_every;  /* u32 for each blocking key */
+    uint32_t count_left;        /* tasks */
+    struct kin_buf count_every; /* u32 for each blocking key */
     uint32_t count_every_n;
     struct kin_pattern_table count_table;
     struct kin_buf value_lists[KIN_COMPARISONS_MAX];

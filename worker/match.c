@@ -111,12 +111,12 @@ struct member {
 struct match_task {
     struct worker_task task;
     struct store_view view;
-    struct kin_decider_state *state;       /* of the rules */
+    struct kin_decider_state *state;      /* of the rules */
     struct kin_comparer_scratch *scratch; /* of the model */
-    struct kin_buf members; /* struct member */
-    struct kin_buf derived; /* u64 */
-    struct kin_buf values;  /* scratch of stars */
-    struct kin_buf edges;   /* struct kin_keyed */
+    struct kin_buf members;               /* struct member */
+    struct kin_buf derived;               /* u64 */
+    struct kin_buf values;                /* scratch of stars */
+    struct kin_buf edges;                 /* struct kin_keyed */
     struct kin_buf stars;
     uint64_t *rule_counts; /* [key rules][3]: compared, skipped, matched */
 };
@@ -368,8 +368,8 @@ static void match_run(struct kin_env *env, struct kin_work *work)
     t->scratch = job->model_decider ? kin_comparer_scratch_new() : NULL;
     t->rule_counts =
         kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
-    if (status == KIN_OK && ((job->decider && !t->state) ||
-                             (job->model_decider && !t->scratch) || !t->rule_counts))
+    if (status == KIN_OK &&
+        ((job->decider && !t->state) || (job->model_decider && !t->scratch) || !t->rule_counts))
         status = KIN_E_NOMEM;
     while (status == KIN_OK) {
         size_t at = atomic_fetch_add_explicit(&job->item_next, 1, memory_order_relaxed);

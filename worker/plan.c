@@ -37,7 +37,8 @@ static kin_status install_counts(struct worker_job *job, struct kin_cursor *at, 
     job->value_counts = (struct kin_value_counts){0};
     for (uint32_t i = 0; i < count; i++) {
         uint64_t total = kin_cursor_u64(at), n = kin_cursor_u64(at);
-        const uint8_t *p = n <= kin_cursor_left(at) / 16 ? kin_cursor_take(at, 16 * (size_t)n) : NULL;
+        const uint8_t *p =
+            n <= kin_cursor_left(at) / 16 ? kin_cursor_take(at, 16 * (size_t)n) : NULL;
         struct kin_value_count *items = kin_reallocarray(NULL, (size_t)n, sizeof *items);
         kin_status status = !p || at->bad ? KIN_E_PROTO : items ? KIN_OK : KIN_E_NOMEM;
         for (uint64_t k = 0; status == KIN_OK && k < n; k++)
@@ -74,8 +75,7 @@ static kin_status install_model(struct worker_job *job, const uint8_t *text, siz
 static kin_status install(struct worker_job *job)
 {
     struct kin_cursor at = kin_cursor_of(job->plan_bytes.p, job->plan_bytes.n);
-    uint32_t keys = kin_cursor_u32(&at), model = kin_cursor_u32(&at),
-             counts = kin_cursor_u32(&at);
+    uint32_t keys = kin_cursor_u32(&at), model = kin_cursor_u32(&at), counts = kin_cursor_u32(&at);
     kin_cursor_u32(&at);
     const uint8_t *key_bytes =
         keys <= kin_cursor_left(&at) / 8 ? kin_cursor_take(&at, 8 * (size_t)keys) : NULL;

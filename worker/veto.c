@@ -6,8 +6,8 @@
 
 #include <stdlib.h>
 
-/* What becomes of components: vetoes, clean sources, linkage. The coordinator sends whole components,
- * any worker can do them.
+/* What becomes of components: vetoes, clean sources, linkage. The coordinator sends whole
+ * components, any worker can do them.
  *
  * Request payload: u32 components; each: u32 members, u32 edges, u32 stars; the members' features
  * one after another; edges as u32 a, u32 b, u32 rule, i32 weight (indices of members); stars as u32
@@ -167,8 +167,8 @@ static kin_status find_best(const struct worker_job *job, struct kin_arena *aren
         bool model = e->rule == KIN_LINKAGE_MODEL;
         if (group[e->a] != group[e->b] || (model && e->weight < job->weight_threshold))
             continue;
-        struct kin_best_edge edge = {
-            model ? (uint16_t)job->workflow->rule_count : e->rule, model ? e->weight : 0};
+        struct kin_best_edge edge = {model ? (uint16_t)job->workflow->rule_count : e->rule,
+                                     model ? e->weight : 0};
         best[e->a] = kin_better_edge(best[e->a], edge);
         best[e->b] = kin_better_edge(best[e->b], edge);
     }
@@ -219,16 +219,15 @@ static kin_status cluster_by_linkage(struct veto_task *t, struct kin_arena *aren
                                               .star_count = stars,
                                               .forbidden = w->never_count ? is_forbidden : NULL,
                                               .forbidden_arg = &never};
-    struct kin_linkage_options options = {.method = w->cluster == KIN_CLUSTER_LINKAGE
-                                                        ? KIN_LINKAGE_AVERAGE
-                                                        : KIN_LINKAGE_CONNECTED,
-                                          .across_sources = w->across_sources,
-                                          .clean = w->clean,
-                                          .clean_count = w->clean_count,
-                                          .thresholds = thresholds,
-                                          .threshold_count = levels,
-                                          .floor = kin_linkage_floor(job->weight_threshold),
-                                          .unscored = kin_linkage_floor(job->weight_threshold)};
+    struct kin_linkage_options options = {
+        .method = w->cluster == KIN_CLUSTER_LINKAGE ? KIN_LINKAGE_AVERAGE : KIN_LINKAGE_CONNECTED,
+        .across_sources = w->across_sources,
+        .clean = w->clean,
+        .clean_count = w->clean_count,
+        .thresholds = thresholds,
+        .threshold_count = levels,
+        .floor = kin_linkage_floor(job->weight_threshold),
+        .unscored = kin_linkage_floor(job->weight_threshold)};
     kin_status status = kin_linkage_cluster(arena, &component, &options, &result);
     if (status != KIN_OK)
         return status;
@@ -268,8 +267,7 @@ static kin_status veto_component(struct veto_task *t, struct kin_cursor *c,
     if (status == KIN_OK) {
         for (unsigned level = 0; level < result.levels; level++) {
             for (uint32_t i = 0; i < n; i++)
-                kin_buf_u32(&t->out,
-                            b.order[result.group[(size_t)level * n + b.place[i]]].given);
+                kin_buf_u32(&t->out, b.order[result.group[(size_t)level * n + b.place[i]]].given);
         }
         for (uint32_t i = 0; i < n; i++)
             kin_buf_u32(&t->out, result.best[b.place[i]].rule);

@@ -143,8 +143,8 @@ void kin_model_tables(const struct kin_model *model, struct kin_model_tables *ou
         double damping = rounded.damping[i], tf = c->term_frequency ? damping : 0.0;
         for (unsigned l = 1; l <= c->level_count; l++) {
             double bits = kin_math_log2(rounded.m[i][l]) - kin_math_log2(rounded.u[i][l]);
-            out->weight[i][l] =
-                fixed((bits < 0 ? rounded.damping_against[i] : damping) * bits, KIN_WEIGHT_LEVEL_MAX);
+            out->weight[i][l] = fixed((bits < 0 ? rounded.damping_against[i] : damping) * bits,
+                                      KIN_WEIGHT_LEVEL_MAX);
             out->tf_share[i][l] = l < c->level_count ? share_of(tf) : 0;
             tf *= rounded.tf_fuzzy[i];
         }

@@ -81,8 +81,8 @@ struct kin_model_origin {
     uint64_t possible_pairs;
     uint64_t random_pairs;
     uint64_t labelled_matches, labelled_others;
-    uint64_t found;                   /* expected matches among the pairs of all passes, rounded */
-    uint64_t matches;                 /* estimated in all; 0: not known */
+    uint64_t found;   /* expected matches among the pairs of all passes, rounded */
+    uint64_t matches; /* estimated in all; 0: not known */
     uint64_t matches_low, matches_high; /* 95 % interval of that */
     struct kin_model_pass passes[KIN_MODEL_PASSES_MAX];
     unsigned pass_count;
@@ -100,8 +100,8 @@ struct kin_model {
      * it says in part what other comparisons say too */
     double damping[KIN_COMPARISONS_MAX];
     double damping_against[KIN_COMPARISONS_MAX];
-    double tf_fuzzy[KIN_COMPARISONS_MAX];  /* 0..1: the share of the adjustment for each level
-                                              below the first, once per step; "else" has none */
+    double tf_fuzzy[KIN_COMPARISONS_MAX]; /* 0..1: the share of the adjustment for each level
+                                             below the first, once per step; "else" has none */
     struct kin_model_origin origin;
     const struct kin_model_doubt *doubts;
     size_t doubt_count;
@@ -126,7 +126,7 @@ enum { KIN_LOG2_STEPS = 256 };
 struct kin_model_tables {
     unsigned count;
     int32_t prior;
-    int32_t weight[KIN_COMPARISONS_MAX][16]; /* by level; 0 for null and beyond the last */
+    int32_t weight[KIN_COMPARISONS_MAX][16];   /* by level; 0 for null and beyond the last */
     int32_t tf_share[KIN_COMPARISONS_MAX][16]; /* of the adjustment, in 2^-24; damping included */
     int64_t tf_log2_u[KIN_COMPARISONS_MAX];    /* log2 of u of the first level, in 2^-24 */
     uint32_t log2_step[KIN_LOG2_STEPS + 1];    /* log2(1 + i / 256), in 2^-24 */

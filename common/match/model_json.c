@@ -31,7 +31,7 @@ static void put_text(struct kin_buf *out, const char *text)
 /* Four decimals, rounded half away from zero. */
 static void put_weight(struct kin_buf *out, int32_t weight)
 {
-    uint64_t size = weight < 0 ? (uint64_t)-(int64_t)weight : (uint64_t)weight;
+    uint64_t size = weight < 0 ? (uint64_t) - (int64_t)weight : (uint64_t)weight;
     uint64_t parts = (size * 10000 + KIN_WEIGHT_ONE / 2) / KIN_WEIGHT_ONE;
     kin_buf_printf(out, "%s%llu.%04llu", weight < 0 && parts ? "-" : "",
                    (unsigned long long)(parts / 10000), (unsigned long long)(parts % 10000));
@@ -121,8 +121,8 @@ static void put_model(struct kin_buf *out, const struct kin_model *model)
 {
     struct kin_model_tables tables;
     kin_model_tables(model, &tables);
-    kin_buf_printf(out, "{\n  \"kindred_model\": %d,\n  \"prior\": {\"probability\": ",
-                   KIN_MODEL_FORMAT);
+    kin_buf_printf(
+        out, "{\n  \"kindred_model\": %d,\n  \"prior\": {\"probability\": ", KIN_MODEL_FORMAT);
     kin_math_print6(out, model->prior);
     kin_buf_puts(out, ", \"weight\": ");
     put_weight(out, tables.prior);
@@ -256,8 +256,10 @@ static kin_status check_weight(const struct reader *r, const json_t *o, int32_t 
         return KIN_OK;
     double is = (double)weight / KIN_WEIGHT_ONE, off = json_number_value(v) - is;
     if (!json_is_number(v) || !(off < 0.001 && off > -0.001))
-        return refuse(r, "weight", "follows from the probabilities and is %.4f; change those, or "
-                                   "leave it out", is);
+        return refuse(r, "weight",
+                      "follows from the probabilities and is %.4f; change those, or "
+                      "leave it out",
+                      is);
     return KIN_OK;
 }
 
@@ -380,12 +382,13 @@ static kin_status read_workflow(const struct reader *r, const json_t *o, uint64_
 
 static kin_status read_origin(struct reader *r, const json_t *o, struct kin_model_origin *out)
 {
-    static const char *const keys[] = {
-        "workflow", "records", "possible_pairs", "random_pairs", "labelled_matches",
-        "labelled_others", "found", "matches", "matches_low", "matches_high", "passes", NULL};
-    uint64_t *const counts[] = {&out->records, &out->possible_pairs, &out->random_pairs,
+    static const char *const keys[] = {"workflow",     "records",          "possible_pairs",
+                                       "random_pairs", "labelled_matches", "labelled_others",
+                                       "found",        "matches",          "matches_low",
+                                       "matches_high", "passes",           NULL};
+    uint64_t *const counts[] = {&out->records,          &out->possible_pairs,  &out->random_pairs,
                                 &out->labelled_matches, &out->labelled_others, &out->found,
-                                &out->matches, &out->matches_low, &out->matches_high};
+                                &out->matches,          &out->matches_low,     &out->matches_high};
     const json_t *passes = NULL;
     snprintf(r->path, sizeof r->path, "trained");
     kin_status status = check_object(r, o, keys);
@@ -449,8 +452,8 @@ static kin_status check_weights(struct reader *r, const json_t *root, const stru
 
 static kin_status read_root(struct reader *r, const json_t *root, struct kin_model *model)
 {
-    static const char *const keys[] = {"kindred_model", "prior", "comparisons", "trained", "doubts",
-                                       NULL};
+    static const char *const keys[] = {"kindred_model", "prior",  "comparisons",
+                                       "trained",       "doubts", NULL};
     static const char *const prior_keys[] = {"probability", "weight", NULL};
     const json_t *list = NULL, *prior = json_object_get(root, "prior");
     if (json_is_object(root) && json_object_get(root, "kindred_model") &&

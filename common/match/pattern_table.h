@@ -7,7 +7,7 @@
 struct kin_pattern_entry {
     uint64_t pattern, set, count; /* count 0: free */
 };
-struct kin_pattern_table { /* {0} is empty */
+struct kin_pattern_table {           /* {0} is empty */
     struct kin_pattern_entry *slots; /* open addressing */
     size_t size, used;               /* size: a power of two, or 0 */
 };

@@ -71,17 +71,17 @@ enum kin_train_without {
 };
 
 struct kin_train_pass_report {
-    double pairs;      /* counted */
-    double share;      /* of matches among them */
-    double matches;    /* expected, in the whole pass */
-    double recall;     /* share of all matches that this pass finds; negative: not known */
-    unsigned starts;   /* solutions that were begun */
-    unsigned steps;    /* of expectation-maximisation, in all */
-    unsigned classes;  /* of pairs: random, match, and the related ones */
+    double pairs;     /* counted */
+    double share;     /* of matches among them */
+    double matches;   /* expected, in the whole pass */
+    double recall;    /* share of all matches that this pass finds; negative: not known */
+    unsigned starts;  /* solutions that were begun */
+    unsigned steps;   /* of expectation-maximisation, in all */
+    unsigned classes; /* of pairs: random, match, and the related ones */
     bool converged;
-    bool learnt;       /* its matches took part in m */
-    double related;    /* share of pairs that are alike but were not taken for matches */
-    double unsure;     /* share of pairs of which it could not be said */
+    bool learnt;    /* its matches took part in m */
+    double related; /* share of pairs that are alike but were not taken for matches */
+    double unsure;  /* share of pairs of which it could not be said */
     uint32_t related_agree, related_differ; /* comparisons in which most of the former do */
     /* What this pass alone says of m, and from how many expected matches; 0 where forced. */
     double m[KIN_COMPARISONS_MAX][KIN_LEVELS_MAX + 1];
@@ -100,9 +100,9 @@ struct kin_train_report {
     struct kin_train_pass_report passes[KIN_MODEL_PASSES_MAX];
     struct kin_train_correlated correlated[KIN_TRAIN_CORRELATED_MAX]; /* strongest first */
     unsigned correlated_count;
-    double found;                            /* expected matches among all pairs of the passes */
+    double found;                              /* expected matches among all pairs of the passes */
     double matches, matches_low, matches_high; /* in all, and its 95 % interval; 0: not known */
-    double recall;                           /* found / matches; negative: not known */
+    double recall;                             /* found / matches; negative: not known */
 };
 
 /* Texts and doubts of *out are in the arena. KIN_E_INVAL: a count's pattern does not fit the

@@ -156,8 +156,8 @@ static void take_rows(const struct train *t, struct regression *r)
         return;
     }
     for (size_t k = 0; k < t->set_count; k++)
-        r->rows[r->n++] = (struct row){t->sets[k].pattern, t->sets[k].count,
-                                       train_set_posterior(t, &t->sets[k])};
+        r->rows[r->n++] =
+            (struct row){t->sets[k].pattern, t->sets[k].count, train_set_posterior(t, &t->sets[k])};
     for (unsigned p = 0; t->set_count == 0 && p < t->pass_count; p++) {
         const struct train_counts *all = &t->passes[p].all;
         for (size_t k = 0; k < all->n; k++)

@@ -94,20 +94,24 @@ static void doubt_matches(struct doubts *d)
     if (t->labelled && t->matches.total < FEW_LABELS)
         doubt(d, "few-labels", "Only %.0f labelled matches: m is rough.", t->matches.total);
     if (t->labelled && t->others.n == 0)
-        doubt(d, "no-other-labels", "No labelled pairs that do not match: comparisons that say the "
-                                    "same could not be recognised.");
+        doubt(d, "no-other-labels",
+              "No labelled pairs that do not match: comparisons that say the "
+              "same could not be recognised.");
     if (seen < 0.5)
-        doubt(d, "no-matches", "No matches were found. Either there are none, or nothing sets them "
-                               "apart; m is assumed, not learnt.");
+        doubt(d, "no-matches",
+              "No matches were found. Either there are none, or nothing sets them "
+              "apart; m is assumed, not learnt.");
     else if (seen < FEW_MATCHES && !t->labelled)
         doubt(d, "few-matches", "Only about %.0f matches were found: m and the weights are rough.",
               seen);
     if (t->pass_count == 0 && !t->input->all_matches_labelled)
-        doubt(d, "prior-assumed", "How many matches there are is not known: it was assumed that "
-                                  "every fifth record has one. Probabilities may be off.");
+        doubt(d, "prior-assumed",
+              "How many matches there are is not known: it was assumed that "
+              "every fifth record has one. Probabilities may be off.");
     if (t->prior > 0.3)
-        doubt(d, "mostly-matches", "About %u %% of all possible pairs seem to match: hardly "
-                                   "anything shows how pairs look that do not.",
+        doubt(d, "mostly-matches",
+              "About %u %% of all possible pairs seem to match: hardly "
+              "anything shows how pairs look that do not.",
               percent(t->prior));
 }
 
@@ -124,12 +128,14 @@ static void doubt_recall(struct doubts *d)
         return;
     }
     if (r->recall < 0.8)
-        doubt(d, "recall-low", "The keys seem to find only %u %% of the matches: about %.0f of "
-                               "%.0f (%.0f to %.0f). A further key would find more.",
+        doubt(d, "recall-low",
+              "The keys seem to find only %u %% of the matches: about %.0f of "
+              "%.0f (%.0f to %.0f). A further key would find more.",
               percent(r->recall), r->found, r->matches, r->matches_low, r->matches_high);
     if (r->matches_high > 1.3 * r->matches_low)
-        doubt(d, "recall-vague", "How many matches there are can only be said roughly: %.0f to "
-                                 "%.0f.",
+        doubt(d, "recall-vague",
+              "How many matches there are can only be said roughly: %.0f to "
+              "%.0f.",
               r->matches_low, r->matches_high);
 }
 
@@ -146,8 +152,9 @@ static void doubt_pass(struct doubts *d, unsigned p)
         return;
     }
     if (pass->classes == 0) {
-        doubt(d, "pass-not-used", "%s: its key forces every comparison to agree, so that nothing "
-                                  "can be learnt from it.",
+        doubt(d, "pass-not-used",
+              "%s: its key forces every comparison to agree, so that nothing "
+              "can be learnt from it.",
               name);
         return;
     }

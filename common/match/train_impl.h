@@ -5,7 +5,7 @@
 #include "common/match/train_em.h"
 
 enum {
-    TRAIN_ROUNDS = 4,      /* u, passes, m, prior: each needs the others */
+    TRAIN_ROUNDS = 4,        /* u, passes, m, prior: each needs the others */
     TRAIN_SEARCH_ROUNDS = 2, /* of these the first look for classes afresh */
     TRAIN_FEW = 4096         /* patterns, about, that the search looks at */
 };
@@ -67,7 +67,7 @@ struct train {
     double telling[KIN_COMPARISONS_MAX]; /* of that, what a match brings on average */
     double alone[KIN_COMPARISONS_MAX];   /* 0..1: less for what agrees together with others */
     double dependence[KIN_COMPARISONS_MAX][KIN_COMPARISONS_MAX]; /* among random other pairs */
-    double damping[KIN_COMPARISONS_MAX][2]; /* of weights above zero, below */
+    double damping[KIN_COMPARISONS_MAX][2];                      /* of weights above zero, below */
     uint32_t pooled; /* comparisons whose levels had to be put in order */
     double found, estimated, low, high;
     bool overlap_known;

@@ -3,8 +3,9 @@
  * No count says so. A class is taken for one of matches if it has a good part of the evidence that
  * matches are expected to bring, over all comparisons and over those that the key left free; if the
  * rest of the pass is mostly matches (what agrees on an e-mail address is rarely a stranger); and
- * if other keys find its pairs too. Between yes and no there is a range in which the class counts in
- * part, so that probabilities of its pairs come out in the middle, which is what is known of them.
+ * if other keys find its pairs too. Between yes and no there is a range in which the class counts
+ * in part, so that probabilities of its pairs come out in the middle, which is what is known of
+ * them.
  *
  * The bounds were set on simulated households, namesakes, movers, derived addresses and dirty
  * records, and on public data sets: classes of matches score 0.23 and more there, others 0.18 and
@@ -69,8 +70,8 @@ static void find_again(const struct train *t, unsigned p, double *again)
         const struct train_set *set = &t->sets[k];
         if (!(set->passes >> p & 1))
             continue;
-        double each = set->count /
-                      kin_em_joint(&pass->params, pass->active, t->count, set->pattern, joint);
+        double each =
+            set->count / kin_em_joint(&pass->params, pass->active, t->count, set->pattern, joint);
         for (unsigned c = 0; c < KIN_EM_CLASSES; c++) {
             all[c] += joint[c] * each;
             both[c] += set->passes != 1u << p ? joint[c] * each : 0;
@@ -127,8 +128,8 @@ void train_judge(const struct train *t, struct train_pass *pass)
     find_again(t, (unsigned)(pass - t->passes), j.again);
     count_levels(t, pass, &levels);
     for (unsigned c = 1; c < pass->classes; c++) {
-        j.alike[c] = 0.5 * (agreement(t, &levels, t->known, c) +
-                            agreement(t, &levels, pass->active, c));
+        j.alike[c] =
+            0.5 * (agreement(t, &levels, t->known, c) + agreement(t, &levels, pass->active, c));
         if (j.alike[c] >= CLEAR) {
             j.clear += pass->params.share[c];
             j.clear_again += pass->params.share[c] * j.again[c];

@@ -18,7 +18,7 @@ enum {
     LONG_STEPS = 250,
     REFINING_STEPS = 1000,
     STEPS_TIMES_PATTERNS = 5000000, /* of a refinement: about a quarter of a second */
-    OVERDISPERSION = 2 /* pairs of one block are not independent observations */
+    OVERDISPERSION = 2              /* pairs of one block are not independent observations */
 };
 #define SEARCH_TOLERANCE 1e-4
 #define TOLERANCE 1e-5
@@ -155,8 +155,8 @@ static double score_of(const struct search *s, const struct solution *x)
     double score = kin_em_log2_likelihood(s->data, &x->params);
     for (unsigned i = 0; i < s->t->count; i++) {
         for (unsigned l = 1; l <= s->t->levels[i] && (s->data->active >> i & 1); l++) {
-            score += s->pseudo.n[i][l][MATCH] * (kin_math_log2(x->params.p[i][l][MATCH]) -
-                                                 kin_math_log2(s->believed[i][l]));
+            score += s->pseudo.n[i][l][MATCH] *
+                     (kin_math_log2(x->params.p[i][l][MATCH]) - kin_math_log2(s->believed[i][l]));
         }
     }
     return score;
@@ -164,8 +164,8 @@ static double score_of(const struct search *s, const struct solution *x)
 
 static void run(struct search *s, struct solution *x, unsigned steps)
 {
-    x->steps = kin_em_run(s->data, &s->pseudo, s->fixed, s->tolerance, steps, &x->params,
-                          &x->expected);
+    x->steps =
+        kin_em_run(s->data, &s->pseudo, s->fixed, s->tolerance, steps, &x->params, &x->expected);
     x->score = score_of(s, x);
     s->steps += x->steps > steps ? steps : x->steps;
 }

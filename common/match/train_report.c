@@ -88,8 +88,8 @@ static void count_states(const struct train *t, uint64_t pattern, uint32_t compa
         for (unsigned j = 0; j < i; j++) {
             unsigned b = kin_pattern_level(pattern, j);
             if (b != 0 && (comparisons >> j & 1))
-                out->n[i][j][((a < t->levels[i]) != differs) + 2 * ((b < t->levels[j]) != differs)] +=
-                    pairs;
+                out->n[i][j][((a < t->levels[i]) != differs) +
+                             2 * ((b < t->levels[j]) != differs)] += pairs;
         }
     }
 }

@@ -1,7 +1,7 @@
 #include "tests/oracle/oracle.h"
 
-#include "common/record/features.h"
 #include "common/match/compare_decide.h"
+#include "common/record/features.h"
 #include "common/record/normalise.h"
 #include "tests/oracle/linkage_reference.h"
 

@@ -3,8 +3,8 @@
 /* The plain reference: from records and a workflow to the plan, the compared pairs, the edges and
  * the MatchGroups, by definition and without any cleverness: keys are strings, every pair of
  * records is looked at, rules are evaluated one by one. Every batch, cluster and fault test ends by
- * comparing with it. It shares with the product the normalisers, the kernels, the plain evaluator of
- * conditions, and the weighing of one pair under a model, which have references of their own.
+ * comparing with it. It shares with the product the normalisers, the kernels, the plain evaluator
+ * of conditions, and the weighing of one pair under a model, which have references of their own.
  * Aborts on anything unexpected. */
 #include "common/workflow/workflow.h"
 
@@ -40,7 +40,7 @@ struct oracle {
     int32_t *weight;   /* [count * count] of such a pair */
     const char *model; /* text of the model's file, where the workflow has one */
     size_t model_bytes;
-    uint64_t edges;    /* those inside a group */
+    uint64_t edges; /* those inside a group */
     uint64_t superseded, oversized, windowed;
 };
 

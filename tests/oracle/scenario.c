@@ -1,8 +1,8 @@
 #include "tests/oracle/scenario.h"
 
+#include "common/match/compare_decide.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/match_id.h"
-#include "common/match/compare_decide.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -82,7 +82,8 @@ static const char *const compare_texts[] = {
     "    email: [exact, same username]\n",
     "    phone: {levels: [exact], term_frequency: true}\n",
     "    price: [exact, within 5 %]\n",
-    "    names: {fields: [first, last], levels: [exact, swapped exact, swapped jaro_winkler 0.8]}\n"};
+    "    names: {fields: [first, last], levels: [exact, swapped exact, swapped jaro_winkler "
+    "0.8]}\n"};
 
 /* ---- the workflow ---- */
 
@@ -121,7 +122,6 @@ static void make_model(struct scenario *s, uint64_t *r)
     }
     kin_comparer_free(comparer);
 }
-
 
 static void write_workflow(struct scenario *s, uint64_t *r, int sources, bool models)
 {
@@ -176,7 +176,8 @@ static void write_workflow(struct scenario *s, uint64_t *r, int sources, bool mo
             kin_buf_puts(b, compare_texts[i]);
     }
     if (clean || (model && chance(r, 40)))
-        kin_buf_printf(b, "cluster: {method: %s%s}\n", model && chance(r, 60) ? "linkage" : "connected",
+        kin_buf_printf(b, "cluster: {method: %s%s}\n",
+                       model && chance(r, 60) ? "linkage" : "connected",
                        clean ? ", clean_sources: [beta]" : "");
     kin_buf_printf(b, "limits: {max_block: %d, window: %d, max_veto_group: %d}\n", 2 + below(r, 12),
                    2 + below(r, 3), chance(r, 80) ? 5000 : 5);

@@ -24,6 +24,7 @@ int main(void)
 {
     bool no = false, yes = true;
     bool ok = kin_sim_sweep("rules", 1, 600, scenario_equals_oracle, &no);
-    ok = kin_sim_sweep("rules, models and clean sources", 1, 600, scenario_equals_oracle, &yes) && ok;
+    ok = kin_sim_sweep("rules, models and clean sources", 1, 600, scenario_equals_oracle, &yes) &&
+         ok;
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
