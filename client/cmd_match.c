@@ -153,11 +153,11 @@ static size_t path_bytes(const char *dir)
     return n;
 }
 
-int kin_match_check_output(const char *out_dir)
+int kin_match_check_output(const char *command, const char *out_dir)
 {
     size_t n = path_bytes(out_dir);
     if (n > KIN_OUTPUT_DIR_MAX) {
-        fputs("kindred: the path of the output is too long\n", stderr);
+        fprintf(stderr, "kindred %s: the path of the output is too long\n", command);
         return KIN_EXIT_USAGE;
     }
     return kin_output_dir_check("kindred", out_dir, n);
@@ -173,7 +173,7 @@ static int match(struct session *s)
         fprintf(stderr, "kindred: %s: the state cannot be inside the output\n", given);
         return KIN_EXIT_USAGE;
     }
-    int code = kin_match_check_output(out);
+    int code = kin_match_check_output("match", out);
     if (code >= 0)
         return code;
     snprintf(state, sizeof state, "%.*s.state", (int)n, out);

@@ -130,10 +130,14 @@ static void on_signal(void *arg, int number)
         return;
     unsigned long long job = kin_remote_job_id(s->remote.self);
     kin_remote_progress(s->remote.self, &p);
-    s->code = KIN_EXIT_FAILED;
     if (p.step == KIN_REMOTE_END)
         return;
-    if (!job)
+    s->code = KIN_EXIT_FAILED;
+    if (p.step == KIN_REMOTE_DROP)
+        kin_terminal_say("stopped by signal %d at the very end; what the cluster may still keep is "
+                         "removed by: kindred cancel %016llx",
+                         number, job);
+    else if (!job)
         kin_terminal_say("stopped by signal %d before the cluster took the job", number);
     else if (p.step == KIN_REMOTE_SEND || p.step == KIN_REMOTE_SUBMIT)
         kin_terminal_say("stopped by signal %d while sources were sent; the cluster keeps what it "
@@ -197,7 +201,7 @@ int kin_remote_match(const struct kin_cli_job *o)
     struct kin_err err;
     int code = check_link(&o->cluster);
     if (code == -1 && !o->at_coordinator)
-        code = kin_match_check_output(o->out_dir);
+        code = kin_match_check_output("match", o->out_dir);
     const char *base_dir = o->job.base_dir[0] ? o->job.base_dir : ".";
     if (code == -1 && (kin_cluster_absolute(o->out_dir, &out, &err) != KIN_OK ||
                        kin_cluster_absolute(base_dir, &base, &err) != KIN_OK)) {
@@ -307,6 +311,6 @@ int kin_command_attach(int argc, char **argv)
     s.job.out_dir = s.shown_out;
     int code = check_link(&cluster);
     if (code == -1)
-        code = kin_match_check_output(s.shown_out);
+        code = kin_match_check_output("attach", s.shown_out);
     return code == -1 ? run(&s) : code;
 }

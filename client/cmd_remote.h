@@ -8,6 +8,6 @@
 int kin_remote_match(const struct kin_cli_job *o);
 
 /* The parent and name of an output: -1, or the exit status after what is wrong was said. */
-int kin_match_check_output(const char *out_dir);
+int kin_match_check_output(const char *command, const char *out_dir);
 
 #endif

@@ -68,7 +68,7 @@ struct sender {
     struct place durable; /* as far as the coordinator said */
     struct place next;    /* of the piece that is read next, or is being read */
     bool known;           /* it has said so since we last began */
-    uint64_t job;         /* that the window is of */
+    uint64_t job;         /* that sources were sent for last */
     uint64_t first_request, moved_us;
     uint64_t total;
     struct reader reader;

@@ -305,11 +305,9 @@ void remote_send_begin(struct kin_remote *r)
     r->step = STEP_SEND;
     s->reader.work.run = read_run;
     s->reader.work.done = read_done;
-    if (s->job != r->id) {
-        drop_window(s);
+    if (s->job != r->id)
         kin_env_log(r->env, 'I', "sources_sending", "job=%016llx files=%zu bytes=%llu",
                     (unsigned long long)r->id, r->list.count, (unsigned long long)s->total);
-    }
     s->job = r->id;
     s->known = false;
     s->first_request = r->request + 1;

@@ -72,19 +72,15 @@ static bool is_true(const json_t *object, const char *key)
 /* "12 s", "5 min", "3 h", "2 d". Returns out, which has room for 32. */
 static const char *duration(uint64_t ms, char *out)
 {
+    static const struct {
+        uint64_t s;
+        const char *name;
+    } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
     uint64_t s = ms / 1000;
-    const char *unit = "s";
-    if (s >= 2 * 86400) {
-        s /= 86400;
-        unit = "d";
-    } else if (s >= 2 * 3600) {
-        s /= 3600;
-        unit = "h";
-    } else if (s >= 2 * 60) {
-        s /= 60;
-        unit = "min";
-    }
-    snprintf(out, 32, "%llu %s", (unsigned long long)s, unit);
+    size_t u = 0;
+    while (u + 1 < sizeof units / sizeof *units && s < 2 * units[u].s)
+        u++;
+    snprintf(out, 32, "%llu %s", (unsigned long long)(s / units[u].s), units[u].name);
     return out;
 }
 

@@ -208,7 +208,7 @@ same_wide() { # DIR WHAT
         same_file "wide/$file.csv" "$1/$file.csv" "$2: $file.csv"
     done
 }
-for event in net_up job_submitted sources_sending job_queued job_running results_fetching; do
+for event in net_up job_submitted sources_sending job_running results_fetching; do
     for ((round = 0; round < 2; round++)); do
         dir=killed.$event.$round
         "$KINDRED" match data/wide.yaml -o "$dir" --pairs --log json >/dev/null 2>"$dir.log" &
