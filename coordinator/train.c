@@ -13,6 +13,7 @@
  * among random pairs. What comes of it is a function of the records alone, so the model is too. */
 
 enum { SAMPLE_TASKS = 16, MODEL_BYTES_MAX = KIN_MODEL_FILE_MAX };
+static const size_t READ_BYTES = 65536;
 
 struct sample_record {
     uint64_t hash;
@@ -124,13 +125,13 @@ static kin_status read_all(struct kin_env *env, const char *path, struct kin_buf
         return status;
     for (;;) {
         size_t got = 0;
-        uint8_t *to = kin_buf_extend(out, 64 * 1024);
+        uint8_t *to = kin_buf_extend(out, READ_BYTES);
         if (!to) {
             status = kin_err_set(err, KIN_E_NOMEM, "%s: out of memory", path);
             break;
         }
-        status = env->ops->source_read(h, to, 64 * 1024, &got, err);
-        out->n -= 64 * 1024 - got;
+        status = env->ops->source_read(h, to, READ_BYTES, &got, err);
+        out->n -= READ_BYTES - got;
         if (status == KIN_OK && out->n > MODEL_BYTES_MAX)
             status = kin_err_set(err, KIN_E_LIMIT, "%s: larger than a model can be", path);
         if (status != KIN_OK || got == 0)

@@ -82,8 +82,7 @@ static const char *const compare_texts[] = {
     "    email: [exact, same username]\n",
     "    phone: {levels: [exact], term_frequency: true}\n",
     "    price: [exact, within 5 %]\n",
-    "    names: {fields: [first, last], levels: [exact, swapped exact, swapped jaro_winkler "
-    "0.8]}\n"};
+    "    names: {fields: [first, last], levels: [exact, swapped exact, swapped jaro 0.8]}\n"};
 
 /* ---- the workflow ---- */
 
