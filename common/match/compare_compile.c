@@ -66,7 +66,10 @@ static unsigned chain_cost(const struct kin_chain *chain)
 
 static unsigned plan_cost(const struct kin_plan *plan)
 {
-    unsigned n = plan->field_count;
+    /* the cost of a test is that on a name; these are longer */
+    enum kin_type type = plan->types[0];
+    unsigned length = type == KIN_TYPE_EMAIL || type == KIN_TYPE_TEXT || type == KIN_TYPE_ADDRESS;
+    unsigned n = plan->field_count * (1 + length);
     return 2 + n * chain_cost(&plan->chains[KIN_READ_EACH]) +
            2 * chain_cost(&plan->chains[KIN_READ_SWAPPED]) +
            n * n * chain_cost(&plan->chains[KIN_READ_ANY]);

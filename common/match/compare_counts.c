@@ -2,9 +2,7 @@
 
 static void add(struct kin_value_table *t, const struct kin_value_count *item)
 {
-    uint64_t at = item->hash & t->mask;
-    while (t->slots[at].count && t->slots[at].hash != item->hash)
-        at = (at + 1) & t->mask;
+    uint64_t at = kin_value_table_slot(t, item->hash);
     t->slots[at].hash = item->hash;
     t->slots[at].count += item->count;
 }

@@ -38,26 +38,29 @@ struct kin_value_counts {
 kin_status kin_value_counts_set(struct kin_value_counts *c, unsigned comparison, uint64_t total,
                                 const struct kin_value_count *items, size_t n) KIN_MUST_CHECK;
 void kin_value_counts_deinit(struct kin_value_counts *c);
+/* Where a value is, or a free slot. The table has slots. */
+static inline uint64_t kin_value_table_slot(const struct kin_value_table *t, uint64_t hash)
+{
+    uint64_t at = hash & t->mask;
+    while (t->slots[at].count && t->slots[at].hash != hash)
+        at = (at + 1) & t->mask;
+    return at;
+}
 /* 0: not counted. */
 static inline uint64_t kin_value_counts_of(const struct kin_value_counts *c, unsigned comparison,
                                            uint64_t hash)
 {
     const struct kin_value_table *t = &c->tables[comparison];
-    if (!t->slots)
-        return 0;
-    uint64_t at = hash & t->mask;
-    while (t->slots[at].count && t->slots[at].hash != hash)
-        at = (at + 1) & t->mask;
-    return t->slots[at].count;
+    return t->slots ? t->slots[kin_value_table_slot(t, hash)].count : 0;
 }
 
 /* ---- deciding ---- */
 
 struct kin_model_decider;
 
-/* Borrows the comparer and the counts (may be NULL); copies the tables, which must be of a model
- * that fits the comparer (kin_comparer_check_model; the count is checked here: KIN_E_INVAL).
- * KIN_E_NOMEM. */
+/* Borrows the comparer and the counts (may be NULL; not to be changed any more); copies the tables,
+ * which must be of a model that fits the comparer (kin_comparer_check_model; the count is checked
+ * here: KIN_E_INVAL). KIN_E_NOMEM. */
 kin_status kin_model_decider_new(const struct kin_comparer *comparer,
                                  const struct kin_model_tables *tables,
                                  const struct kin_value_counts *counts,

@@ -42,6 +42,9 @@ static kin_status fail_unknown(struct parser *p)
         return kin_lex_fail(&p->lex, KIN_E_SYNTAX, p->lex.at,
                             "expected a level such as exact or jaro_winkler 0.92, found %s",
                             kin_lex_found(&p->lex, found));
+    if (kin_word_is(word, "swapped") || kin_word_is(word, "any"))
+        return kin_lex_fail(&p->lex, KIN_E_SYNTAX, p->lex.at,
+                            "swapped and any stand before a level, and only one of them");
     struct kin_suggestion near = {NULL, 0};
     for (unsigned fn = 0; fn < KIN_LEVEL_FNS; fn++) {
         if (!strchr(kin_level_specs[fn].name, ' '))
@@ -215,6 +218,10 @@ static kin_status parse_amount(struct parser *p, struct kin_level *level)
     kin_lex_found(&p->lex, found);
     size_t unit_at = p->lex.at;
     level->unit = take_unit(p);
+    if (level->unit == KIN_LEVEL_NUMBER && type != KIN_TYPE_NUMBER)
+        return kin_lex_fail(&p->lex, KIN_E_SYNTAX, unit_at,
+                            "for a field of type %s expected %s, found no unit",
+                            kin_type_name(type), expected);
     if (level->unit == KIN_LEVEL_UNITS || kin_level_unit_specs[level->unit].type != type)
         return kin_lex_fail(&p->lex, KIN_E_SYNTAX, unit_at,
                             "for a field of type %s expected %s, found %s as the unit",

@@ -181,46 +181,73 @@ static unsigned text_level(const struct kin_chain *chain, struct kin_comparer_sc
 
 struct kin_civil kin_civil_of_days(int32_t days)
 {
-    /* H. Hinnant, "chrono-compatible low-level date algorithms": years begin in March; 400 of them
-     * have 146,097 days, and 719,468 days lie before 1970 */
-    int64_t since = (int64_t)days + 719468;
-    int64_t era = (since >= 0 ? since : since - 146096) / 146097;
-    unsigned day = (unsigned)(since - era * 146097); /* 0..146096 */
-    unsigned year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
-    unsigned day_of_year = day - (365 * year + year / 4 - year / 100);
-    unsigned month = (5 * day_of_year + 2) / 153; /* 0: March */
+    /* C. Neri, L. Schneider, "Euclidean affine functions and their application to calendar
+     * algorithms" (2023), figure 12: years begin in March, 82 eras before the year 0. Right for
+     * -32,800 to 2,900,000; days further off, which no normaliser gives, wrap around. */
+    enum { SHIFT_YEARS = 82 * 400, SHIFT_DAYS = 719468 + 82 * 146097 };
+    uint32_t n1 = 4 * ((uint32_t)days + SHIFT_DAYS) + 3;
+    uint32_t century = n1 / 146097, n2 = n1 % 146097 / 4 * 4 + 3;
+    uint64_t p2 = UINT64_C(2939745) * n2;
+    uint32_t day_of_year = (uint32_t)p2 / 2939745 / 4;
+    uint32_t n3 = 2141 * day_of_year + 197913;
+    uint32_t january = day_of_year >= 306; /* or February: of the next year */
     return (struct kin_civil){
-        .year = (int32_t)(era * 400 + year + (month >= 10)),
-        .month = (uint8_t)(month < 10 ? month + 3 : month - 9),
-        .day = (uint8_t)(day_of_year - (153 * month + 2) / 5 + 1),
+        .year = (int32_t)(100 * century + (uint32_t)(p2 >> 32) + january) - SHIFT_YEARS,
+        .month = (uint8_t)((n3 >> 16) - 12 * january),
+        .day = (uint8_t)((n3 & 0xffff) / 2141 + 1),
     };
 }
 
 size_t kin_civil_text(struct kin_civil date, char out[KIN_CIVIL_TEXT_MAX])
 {
-    if (date.year < 0 || date.year > 9999)
-        return (size_t)snprintf(out, KIN_CIVIL_TEXT_MAX, "%d-%02u-%02u", (int)date.year,
-                                (unsigned)date.month, (unsigned)date.day);
-    unsigned year = (unsigned)date.year;
-    memcpy(out, "0000-00-00", 11);
-    for (unsigned i = 4; i-- > 0; year /= 10)
-        out[i] = (char)('0' + year % 10);
-    out[5] = (char)('0' + date.month / 10);
-    out[6] = (char)('0' + date.month % 10);
-    out[8] = (char)('0' + date.day / 10);
-    out[9] = (char)('0' + date.day % 10);
-    return 10;
+    return (size_t)snprintf(out, KIN_CIVIL_TEXT_MAX, "%04d-%02u-%02u", (int)date.year,
+                            (unsigned)date.month, (unsigned)date.day);
 }
 
-static unsigned date_distance(struct kin_comparer_scratch *s, const struct kin_step *step,
-                              struct kin_civil a, struct kin_civil b)
+/* The digits YYYYMMDD of a year of four digits, the first in the lowest byte: halves, quarters and
+ * eighths of the number side by side. */
+static inline uint64_t digits_of(struct kin_civil date)
 {
+    uint64_t x = (uint32_t)date.year | (uint64_t)(100u * date.month + date.day) << 32;
+    uint64_t hundreds = (x * 10486 >> 20) & UINT64_C(0x0000007f0000007f); /* by 100, up to 43,698 */
+    x = hundreds | (x - 100 * hundreds) << 16;
+    uint64_t tens = (x * 103 >> 10) & UINT64_C(0x000f000f000f000f); /* by 10, up to 178 */
+    return tens | (x - 10 * tens) << 8;
+}
+
+/* Whether one edit makes one date of the other: texts of one length are one replacement apart, or
+ * one swap of neighbours, between which there is no hyphen. */
+static bool one_edit_apart(uint64_t a, uint64_t b, bool swaps)
+{
+    const uint64_t low = UINT64_C(0x7f7f7f7f7f7f7f7f), neighbours = UINT64_C(0x0080008000808080);
+    uint64_t differ = ((a ^ b) + low) & ~low; /* the highest bit of each byte that differs */
+    if ((differ & (differ - 1)) == 0)
+        return true;
+    uint64_t first = differ & (0 - differ);
+    if (!swaps || differ != (first | first << 8) || !(first & neighbours))
+        return false;
+    unsigned at = (unsigned)__builtin_ctzll(first) - 7;
+    return (a >> at & 0xff) == (b >> (at + 8) & 0xff) && (a >> (at + 8) & 0xff) == (b >> at & 0xff);
+}
+
+static bool has_four_digits(int32_t year)
+{
+    return (uint32_t)year <= 9999;
+}
+
+/* Whether the edit distance of the dates as written is in reach. */
+static bool dates_near(struct kin_comparer_scratch *s, const struct kin_step *step,
+                       struct kin_civil a, struct kin_civil b)
+{
+    bool swaps = step->fn == KIN_LEVEL_DAMERAU;
+    if (step->n == 1 && has_four_digits(a.year) && has_four_digits(b.year))
+        return one_edit_apart(digits_of(a), digits_of(b), swaps);
     char text_a[KIN_CIVIL_TEXT_MAX], text_b[KIN_CIVIL_TEXT_MAX];
     struct kin_pair pair = {
         {text_a, kin_civil_text(a, text_a)}, {text_b, kin_civil_text(b, text_b)}, true};
-    if (step->fn == KIN_LEVEL_DAMERAU)
-        return kin_osa(s->kernels, pair, step->n);
-    return kin_levenshtein(s->kernels, pair, step->n);
+    unsigned distance =
+        swaps ? kin_osa(s->kernels, pair, step->n) : kin_levenshtein(s->kernels, pair, step->n);
+    return distance <= step->n;
 }
 
 static bool same_parts(unsigned parts, struct kin_civil a, struct kin_civil b)
@@ -255,7 +282,7 @@ static unsigned date_level(const struct kin_chain *chain, struct kin_comparer_sc
             holds = date_a.year == date_b.year && date_a.day == date_b.month &&
                     date_a.month == date_b.day;
         else
-            holds = date_distance(s, step, date_a, date_b) <= step->n;
+            holds = dates_near(s, step, date_a, date_b);
         if (holds)
             return step->level;
     }

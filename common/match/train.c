@@ -37,7 +37,8 @@ static void fill_model(const struct train *t, struct kin_model *model)
 
 static uint64_t whole(double x)
 {
-    return x > 0 ? (uint64_t)(x + 0.5) : 0;
+    double most = 4611686018427387904.0; /* 2^62, as in the input */
+    return x >= most ? UINT64_C(1) << 62 : x > 0 ? (uint64_t)(x + 0.5) : 0;
 }
 
 static void fill_origin(const struct train *t, const struct kin_train_report *report,

@@ -62,15 +62,30 @@ double kin_em_log2_likelihood(const struct kin_em_data *data, const struct kin_e
     return sum;
 }
 
+static void believe_agreement(const struct kin_em_pseudo *pseudo, unsigned i, unsigned c,
+                              double n[KIN_EM_LEVELS])
+{
+    double agree = 0, pairs = 0, weight = pseudo->weight[c];
+    for (unsigned l = 1; l <= pseudo->last[i]; l++) {
+        agree += l < pseudo->last[i] ? n[l] : 0;
+        pairs += n[l];
+    }
+    for (unsigned l = 1; l < pseudo->last[i] && agree > 0; l++)
+        n[l] += weight * pairs * pseudo->agree[i][c] * (n[l] / agree);
+    n[pseudo->last[i]] += weight * pairs * (1 - pseudo->agree[i][c]);
+}
+
 static void maximise_levels(const struct kin_em_expected *expected,
                             const struct kin_em_pseudo *pseudo, unsigned i, unsigned c,
                             struct kin_em_params *params)
 {
     double sum = 0, n[KIN_EM_LEVELS];
-    for (unsigned l = 1; l < KIN_EM_LEVELS; l++) {
+    for (unsigned l = 1; l < KIN_EM_LEVELS; l++)
         n[l] = expected->n[i][l][c] + (pseudo ? pseudo->n[i][l][c] : 0.0);
+    if (pseudo && pseudo->weight[c] > 0)
+        believe_agreement(pseudo, i, c, n);
+    for (unsigned l = 1; l < KIN_EM_LEVELS; l++)
         sum += n[l];
-    }
     if (!(sum > 0)) /* nothing but nulls: what was believed stays */
         return;
     for (unsigned l = 1; l < KIN_EM_LEVELS; l++) {

@@ -35,11 +35,19 @@ void kin_em_expect(const struct kin_em_data *data, const struct kin_em_params *p
                    struct kin_em_expected *out);
 double kin_em_log2_likelihood(const struct kin_em_data *data, const struct kin_em_params *params);
 
-/* The parameters that follow. pseudo (may be NULL): added to the expected numbers, [comparison]
- * [level][class]. fixed: bit c: the probabilities of class c stay, only its share changes. */
+/* What is believed beside the data. n: pairs that are added to the expected ones. agree: of a
+ * class, the share believed to agree in a comparison, that is, to be in a level before `last`; it
+ * is mixed with what the data say, weight : 1, and leaves the proportions among those levels to
+ * them. */
 struct kin_em_pseudo {
     double n[KIN_COMPARISONS_MAX][KIN_EM_LEVELS][KIN_EM_CLASSES];
+    double weight[KIN_EM_CLASSES];
+    double agree[KIN_COMPARISONS_MAX][KIN_EM_CLASSES];
+    unsigned last[KIN_COMPARISONS_MAX];
 };
+
+/* The parameters that follow. pseudo may be NULL. fixed: bit c: the probabilities of class c stay,
+ * only its share changes. */
 void kin_em_maximise(const struct kin_em_data *data, const struct kin_em_expected *expected,
                      const struct kin_em_pseudo *pseudo, unsigned fixed,
                      struct kin_em_params *params);

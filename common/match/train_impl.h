@@ -7,7 +7,7 @@
 enum {
     TRAIN_ROUNDS = 4,        /* u, passes, m, prior: each needs the others */
     TRAIN_SEARCH_ROUNDS = 2, /* of these the first look for classes afresh */
-    TRAIN_FEW = 4096         /* patterns, about, that the search looks at */
+    TRAIN_FEW = 2048         /* patterns, about, that the search looks at */
 };
 
 /* Sorted by pattern, each once. */

@@ -14,13 +14,18 @@
 enum {
     RANDOM = 0,
     MATCH = 1, /* begun as matches; what it became is judged */
-    SHORT_STEPS = 8,
-    LONG_STEPS = 250,
+    SHORT_STEPS = 6,
+    LONG_STEPS = 100,
     REFINING_STEPS = 1000,
-    STEPS_TIMES_PATTERNS = 5000000, /* of a refinement: about a quarter of a second */
+    STEPS_TIMES_PATTERNS = 2500000, /* of a refinement: about an eighth of a second */
     OVERDISPERSION = 2              /* pairs of one block are not independent observations */
 };
-#define SEARCH_TOLERANCE 1e-4
+#define SELDOM 0.125
+#define BELIEF                                                                        \
+    3.0 /* in how often matches agree, where the data cannot say: so many times these \
+         */
+#define WEAK 0.3
+#define SEARCH_TOLERANCE 1e-3
 #define TOLERANCE 1e-5
 
 /* ---- starting points ---- */
@@ -41,6 +46,7 @@ struct search {
     unsigned fixed;
     unsigned starts, steps;
     double tolerance;
+    bool weak; /* too few telling comparisons to tell classes apart for certain */
 };
 
 static void set_random(const struct train *t, struct kin_em_params *p)
@@ -98,23 +104,26 @@ static double believe(const struct train *t, const struct train_pass *pass, unsi
 
 /* Of every class but the random one: a few pairs as they are believed to be. More where the pass
  * has too few telling comparisons left to find out by itself: with two of them, any share of
- * matches can be had with one or another m. */
+ * matches can be had with one or another m. What is believed there is how often matches agree, not
+ * how closely. */
 static void make_pseudo(const struct train *t, const struct train_pass *pass, struct search *s)
 {
-    double power = 0, belief = 0.5;
+    double power = 0;
     for (unsigned i = 0; i < t->count; i++)
         power += pass->active >> i & 1 ? t->telling[i] : 0;
-    if (power > 1)
-        belief *= kin_math_exp2(-3 * (power - 1));
-    belief *= pass->free.total;
+    s->pseudo.weight[MATCH] = BELIEF * (power > 1 ? kin_math_exp2(-4 * (power - 1)) : 1);
+    s->weak = s->pseudo.weight[MATCH] > WEAK;
     for (unsigned i = 0; i < t->count; i++) {
         double seen = believe(t, pass, i, s->believed[i]);
-        double strength = 2 + belief + (seen / 8 < 20 ? seen / 8 : 20);
-        for (unsigned l = 1; l <= t->levels[i]; l++) {
+        double strength = 2 + (seen / 8 < 20 ? seen / 8 : 20);
+        unsigned last = t->levels[i];
+        for (unsigned l = 1; l <= last; l++) {
             s->pseudo.n[i][l][MATCH] = strength * s->believed[i][l];
             for (unsigned c = 2; c < KIN_EM_CLASSES; c++)
                 s->pseudo.n[i][l][c] = 2 * t->u[i][l];
         }
+        s->pseudo.last[i] = last;
+        s->pseudo.agree[i][MATCH] = 1 - s->believed[i][last];
     }
 }
 
@@ -149,15 +158,30 @@ static void set_observed(const struct train *t, const struct kin_em_expected *e,
 
 /* ---- search ---- */
 
+/* log2 of the odds of p against what is believed, by so many pairs of that. */
+static double belief_score(double pairs, double p, double believed)
+{
+    return pairs > 0 ? pairs * (kin_math_log2(p) - kin_math_log2(believed)) : 0;
+}
+
 /* log2 of the likelihood, and of how far the match class is from what is believed of it. */
 static double score_of(const struct search *s, const struct solution *x)
 {
     double score = kin_em_log2_likelihood(s->data, &x->params);
     for (unsigned i = 0; i < s->t->count; i++) {
-        for (unsigned l = 1; l <= s->t->levels[i] && (s->data->active >> i & 1); l++) {
-            score += s->pseudo.n[i][l][MATCH] *
-                     (kin_math_log2(x->params.p[i][l][MATCH]) - kin_math_log2(s->believed[i][l]));
+        unsigned last = s->t->levels[i];
+        double pairs = 0, agree = 0, believed = s->pseudo.agree[i][MATCH];
+        if (!(s->data->active >> i & 1))
+            continue;
+        for (unsigned l = 1; l <= last; l++) {
+            double p = x->params.p[i][l][MATCH];
+            score += belief_score(s->pseudo.n[i][l][MATCH], p, s->believed[i][l]);
+            agree += l < last ? p : 0;
+            pairs += s->pseudo.weight[MATCH] * x->expected.n[i][l][MATCH];
         }
+        score += belief_score(pairs * believed, agree, believed);
+        score += belief_score(pairs * s->believed[i][last], x->params.p[i][last][MATCH],
+                              s->believed[i][last]);
     }
     return score;
 }
@@ -257,12 +281,32 @@ static void set_data(const struct train *t, const struct train_pass *pass,
                                  .total = counts->total};
 }
 
+/* Where the data leave open whose an agreement is, related pairs have it either often or as seldom
+ * as random ones: what they seemed to have now and then is the matches'. */
+static void leave_agreement_to_matches(struct search *s, struct solution *x)
+{
+    for (unsigned c = 2; c < x->classes && s->weak; c++) {
+        for (unsigned i = 0; i < s->t->count; i++) {
+            unsigned last = s->t->levels[i];
+            double random = s->t->u[i][last];
+            if (x->params.p[i][last][c] < random - SELDOM)
+                continue;
+            for (unsigned l = 1; l <= last; l++) {
+                x->params.p[i][l][c] = s->t->u[i][l];
+                s->pseudo.n[i][l][c] = 100 * s->data->total * s->t->u[i][l];
+            }
+        }
+    }
+}
+
 static void find_classes(struct search *s, struct solution *best)
 {
     bool more = !(s->t->without & KIN_TRAIN_WITHOUT_RELATED);
     find_matches(s, best);
     while (more && best->classes < KIN_EM_CLASSES)
         more = add_class(s, best);
+    leave_agreement_to_matches(s, best);
+    run(s, best, LONG_STEPS);
 }
 
 /* The classes are known; u, or what is believed of m, has changed a little. */
@@ -277,8 +321,19 @@ static unsigned refine(struct search *s, struct solution *best)
                 best->params.p[i][l][MATCH] = s->t->m[i][l];
         }
     }
+    leave_agreement_to_matches(s, best);
     run(s, best, max);
     return max;
+}
+
+/* Other classes may still shift pairs among themselves. */
+static bool matches_stand_still(const struct search *s, const struct solution *x)
+{
+    struct solution next = *x;
+    kin_em_maximise(s->data, &next.expected, &s->pseudo, s->fixed, &next.params);
+    double move = (next.params.share[MATCH] - x->params.share[MATCH]) * s->data->total;
+    double most = 2e-5 * (x->expected.pairs[MATCH] + 1);
+    return move < most && move > -most;
 }
 
 static void fit(struct train *t, struct train_pass *pass, unsigned round)
@@ -299,12 +354,12 @@ static void fit(struct train *t, struct train_pass *pass, unsigned round)
         s.tolerance = TOLERANCE;
         max = refine(&s, &best);
     }
+    pass->converged = best.steps <= max || matches_stand_still(&s, &best);
     pass->params = best.params;
     pass->expected = best.expected;
     pass->classes = best.classes;
     pass->starts += s.starts;
     pass->steps += s.steps;
-    pass->converged = best.steps <= max;
     train_judge(t, pass);
 }
 

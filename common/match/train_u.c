@@ -66,7 +66,9 @@ static void use_frequencies(struct train *t, unsigned i)
     }
     if (others < 0.5)
         others = 0.5;
-    double first = others / (pairs + 1), rest = 1 - t->u[i][1];
+    double first = others / (pairs + 1), rest = 0;
+    for (unsigned l = 2; l <= t->levels[i]; l++)
+        rest += t->u[i][l];
     if (first > 0.999)
         first = 0.999;
     for (unsigned l = 2; l <= t->levels[i]; l++)

@@ -341,9 +341,8 @@ static const struct kin_rule *pair_rule(const struct kin_workflow *w, const bool
  * which pairs it is asked about. */
 static void check_model_keys(struct kin_check *c, const struct kin_yaml_node *root)
 {
-    static const char expected[] =
-        "expected lists of terms, such as [[email], [soundex(last_name), "
-        "dob]]: the model decides pairs that share one of them";
+    static const char expected[] = "the model decides pairs that share a blocking key; expected "
+                                   "lists of terms, such as [[email], [soundex(last_name), dob]]";
     if (!c->block_on)
         kin_yaml_say(c->yaml, c->report, root, "block_on", root->at, "missing; %s", expected);
     else if (c->block_on->kind == KIN_YAML_LIST && !c->block_on->count)

@@ -51,10 +51,15 @@ static inline bool kernels_thresholds_agree(struct kin_kernel_scratch *s, struct
         -1.,
         1.1,
     };
-    for (size_t i = 0; i < sizeof thresholds / sizeof thresholds[0]; i++)
+    for (size_t i = 0; i < sizeof thresholds / sizeof thresholds[0]; i++) {
+        double from = kin_jaro_winkler_from(s, p, thresholds[i]);
         if (kin_jaro_winkler_at_least(s, p, thresholds[i]) != (value >= thresholds[i]))
             return false;
-    return !kin_jaro_winkler_at_least(s, p, (double)NAN);
+        if (value >= thresholds[i] ? !kernels_same_bits(from, value) : from >= 0)
+            return false;
+    }
+    return !kin_jaro_winkler_at_least(s, p, (double)NAN) &&
+           kin_jaro_winkler_from(s, p, (double)NAN) < 0;
 }
 
 static inline bool kernels_cutoff_agrees(unsigned got, unsigned distance, unsigned max)
