@@ -18,6 +18,7 @@ static const char match_help[] =
     "  DIR/groups.csv    one golden record for each MatchGroup\n"
     "  DIR/errors.csv    every rejected row, with the reason and its raw text\n"
     "  DIR/report.json   counts, blocks, groups, timings\n"
+    "  DIR/model.json    the model, where one was trained, and training.txt about it\n"
     "DIR appears whole or not at all. A run that was killed goes on where it was when the same\n"
     "command is given again.\n"
     "\n"
@@ -268,6 +269,36 @@ int kin_cli_job_parse(struct kin_cli_job *o, int argc, char **argv, enum kin_cli
     return o->check ? -1 : check_combination(o);
 }
 
+/* A model's file that cannot be used is better known before anything is done. -1: fine. */
+static int check_model(const struct kin_workflow *w)
+{
+    struct kin_buf text = {0};
+    struct kin_arena arena = {0};
+    struct kin_comparer *comparer = NULL;
+    struct kin_model model;
+    struct kin_err err = {0};
+    if (!w->model || !w->model->file)
+        return -1;
+    kin_status status = kin_cli_read_file(w->model->file, KIN_MODEL_FILE_MAX, &text, &err);
+    if (status == KIN_OK) {
+        status = kin_comparer_new(&w->schema, w->model->comparisons, w->model->comparison_count,
+                                  &comparer, &err);
+        if (status == KIN_OK)
+            status = kin_model_read(text.p, text.n, &arena, &model, &err);
+        if (status == KIN_OK)
+            status = kin_comparer_check_model(comparer, &model.spec, &err);
+        if (status != KIN_OK)
+            kin_err_wrap(&err, status, "%s", w->model->file);
+    }
+    kin_comparer_free(comparer);
+    kin_arena_deinit(&arena);
+    kin_buf_deinit(&text);
+    if (status == KIN_OK)
+        return -1;
+    fprintf(stderr, "kindred: the model: %s\n", err.msg);
+    return KIN_EXIT_USAGE;
+}
+
 int kin_cli_job_load(struct kin_cli_job *o)
 {
     int code = kin_job_file_load(&o->file, "kindred", o->workflow_path);
@@ -277,6 +308,8 @@ int kin_cli_job_load(struct kin_cli_job *o)
     o->job.base_dir = o->file.base_dir;
     o->job.out_dir = o->out_dir;
     o->job.pairs = o->pairs;
+    if (code == -1 && !o->at_coordinator)
+        code = check_model(o->workflow);
     if (code == -1 && o->key_file)
         code = kin_match_id_key_load("kindred", o->key_file, o->job.match_id_key);
     return code;
