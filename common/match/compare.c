@@ -126,7 +126,8 @@ static unsigned read_fields(const struct kin_plan *plan, enum kin_reading readin
 {
     const struct kin_chain *chain = &plan->chains[reading];
     unsigned n = plan->field_count, weakest = chain->equal;
-    struct side sides_a[KIN_COMPARISON_FIELDS_MAX], sides_b[KIN_COMPARISON_FIELDS_MAX];
+    struct side sides_a[KIN_COMPARISON_FIELDS_MAX] = {{0}};
+    struct side sides_b[KIN_COMPARISON_FIELDS_MAX] = {{0}};
     const uint16_t *fields_a = plan->fields, *fields_b = plan->fields;
     const uint16_t crossed[] = {plan->fields[1], plan->fields[0]}; /* of two */
     if (reading == KIN_READ_SWAPPED)

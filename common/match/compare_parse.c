@@ -182,18 +182,21 @@ static enum kin_level_unit take_unit(struct parser *p)
 /* A month is 30.4375 days, a year 365.25; half a day counts up. */
 static double amount_limit(const struct kin_level *level)
 {
-    uint64_t n = level->amount.digits;
+    uint64_t n = level->amount.digits, days;
     switch (level->unit) {
     case KIN_LEVEL_PERCENT:
         return kin_decimal_value(level->amount, 2);
     case KIN_LEVEL_M:
         return kin_decimal_value(level->amount, 3);
     case KIN_LEVEL_WEEK:
-        return (double)(7 * n);
+        days = 7 * n;
+        return (double)days;
     case KIN_LEVEL_MONTH:
-        return (double)((n * 487 + 8) / 16);
+        days = (n * 487 + 8) / 16;
+        return (double)days;
     case KIN_LEVEL_YEAR:
-        return (double)((n * 1461 + 2) / 4);
+        days = (n * 1461 + 2) / 4;
+        return (double)days;
     case KIN_LEVEL_NUMBER:
     case KIN_LEVEL_DAY:
     case KIN_LEVEL_KM:

@@ -55,9 +55,8 @@ static inline void random_words(struct dice *d, char *out, size_t cap)
                                         "s",
                                         "jos\xc3\xa9",
                                         "jose",
-                                        "garc\xc3\xad"
-                                        "a",
-                                        "garcia",
+                                        "mu\xc3\xb1oz",
+                                        "munoz",
                                         "robert",
                                         "rupert",
                                         "catherine",
