@@ -11,5 +11,6 @@ int kin_command_jobs(int argc, char **argv);
 int kin_command_attach(int argc, char **argv);
 int kin_command_cancel(int argc, char **argv);
 int kin_command_status(int argc, char **argv);
+int kin_command_suggest(int argc, char **argv);
 
 #endif

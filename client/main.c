@@ -17,6 +17,7 @@ static const char usage[] =
     "  plan WORKFLOW                  pairs and largest blocks per key, before anything is "
     "compared\n"
     "  train WORKFLOW -o FILE         train the model of a workflow, and keep it\n"
+    "  suggest FILE...                a first workflow file for these sources\n"
     "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
     "\n"
     "on a running cluster, named by --cluster URL or KINDRED_CLUSTER:\n"
@@ -34,10 +35,11 @@ static const struct command {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"match", kin_command_match},   {"plan", kin_command_plan},
-    {"train", kin_command_train},   {"evaluate", kin_command_evaluate},
-    {"jobs", kin_command_jobs},     {"attach", kin_command_attach},
-    {"cancel", kin_command_cancel}, {"status", kin_command_status},
+    {"match", kin_command_match},       {"plan", kin_command_plan},
+    {"train", kin_command_train},       {"suggest", kin_command_suggest},
+    {"evaluate", kin_command_evaluate}, {"jobs", kin_command_jobs},
+    {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
+    {"status", kin_command_status},
 };
 
 static const struct command *find_command(const char *name)

@@ -216,7 +216,7 @@ static void weights_and_probabilities_are_one_another(void **state)
     assert_int_equal(kin_probability_weight(0.05), -278392);
     assert_int_equal(kin_probability_weight(0), -1000 * 65536);
     assert_int_equal(kin_probability_weight(1), 53 * 65536);
-    assert_int_equal(kin_probability_weight(NAN), -1000 * 65536);
+    assert_int_equal(kin_probability_weight((double)NAN), -1000 * 65536);
     assert_true(kin_weight_probability(0) == 0.5);
     assert_true(kin_weight_probability(INT32_MAX) < 1);
     assert_true(kin_weight_probability(INT32_MIN) >= 0);
@@ -375,7 +375,7 @@ static void a_model_that_could_not_be_read_is_not_written(void **state)
     m.prior = 0;
     assert_int_equal(kin_model_write(&m, &text, &err), KIN_E_INVAL);
     m = small_model();
-    m.m[1][1] = NAN;
+    m.m[1][1] = (double)NAN;
     assert_int_equal(kin_model_write(&m, &text, &err), KIN_E_INVAL);
     m = small_model();
     m.spec.comparisons[1].name = "\xff";
