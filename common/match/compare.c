@@ -129,7 +129,7 @@ static unsigned read_fields(const struct kin_plan *plan, enum kin_reading readin
     struct side sides_a[KIN_COMPARISON_FIELDS_MAX] = {{0}};
     struct side sides_b[KIN_COMPARISON_FIELDS_MAX] = {{0}};
     const uint16_t *fields_a = plan->fields, *fields_b = plan->fields;
-    const uint16_t crossed[] = {plan->fields[1], plan->fields[0]}; /* of two */
+    const uint16_t crossed[KIN_COMPARISON_FIELDS_MAX] = {plan->fields[1], plan->fields[0]};
     if (reading == KIN_READ_SWAPPED)
         fields_b = crossed;
     for (unsigned i = 0; i < n; i++) {
