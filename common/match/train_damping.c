@@ -52,7 +52,7 @@ static double row_bits(const struct regression *r, const double *factors, uint64
         double bits = r->bits[i][kin_pattern_level(pattern, i)];
         sum += factors[slope_of(i, bits)] * bits;
     }
-    return r->shift ? sum + factors[2 * r->comparisons] : sum;
+    return r->shift ? sum + factors[2 * (size_t)r->comparisons] : sum;
 }
 
 /* In bits: what the targets lose by being told so, and the price of leaving 1. */
@@ -132,10 +132,11 @@ static void descend(const struct regression *r, double *factors)
         double to[FACTORS_MAX], tried[FACTORS_MAX], next = now, size = 1;
         expand(r, factors, &q);
         minimise(r, &q, factors, to);
-        for (unsigned h = 0; h < HALVINGS && !(next < now); h++, size /= 2) {
+        for (unsigned h = 0; h < HALVINGS && !(next < now); h++) {
             for (unsigned f = 0; f < q.n; f++)
                 tried[f] = factors[f] + size * (to[f] - factors[f]);
             next = loss(r, tried);
+            size /= 2;
         }
         if (!(now - next > 1e-6))
             return;
@@ -206,13 +207,13 @@ static void regress(struct train *t, struct regression *r)
     }
     for (unsigned f = 0; f < 2 * t->count; f++)
         factors[f] = 1;
-    factors[2 * t->count] = 0;
+    factors[2 * (size_t)t->count] = 0;
     take_rows(t, r);
     thin_rows(r);
     descend(r, factors);
     for (unsigned i = 0; i < t->count; i++) {
-        t->damping[i][0] = factors[2 * i];
-        t->damping[i][1] = factors[2 * i + 1];
+        t->damping[i][0] = factors[2 * (size_t)i];
+        t->damping[i][1] = factors[2 * (size_t)i + 1];
     }
 }
 
