@@ -210,6 +210,7 @@ int main(int argc, char **argv)
 {
     struct coordinator_process p = {.code = KIN_EXIT_OK};
     bool leave = false;
+    kin_alloc_keep();
     int code = parse(&p, argc, argv);
     if (code == -1)
         code = run(&p, &leave);

@@ -316,11 +316,11 @@ static kin_status add_up(struct train *t)
         if (n)
             kin_radix_sort(k, tmp, n);
         kin_free(tmp);
-        for (size_t j = 0; j < n; j++) {
-            if (kept && k[kept - 1].key == k[j].key)
-                k[kept - 1].value += k[j].value;
-            else
-                k[kept++] = k[j];
+        for (size_t j = 0, end; j < n; j = end) {
+            k[kept] = k[j];
+            for (end = j + 1; end < n && k[end].key == k[j].key; end++)
+                k[kept].value += k[end].value;
+            kept += k[kept].value > 1; /* a value that only one record has is never agreed on */
         }
         t->counts[i].n = kept * sizeof *k;
     }

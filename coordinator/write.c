@@ -166,6 +166,32 @@ static void put_number(struct kin_buf *out, uint32_t x)
     kin_buf_put(out, digits + sizeof digits - n, n);
 }
 
+/* ",0.998877," */
+static void put_probability(struct kin_buf *out, int32_t weight)
+{
+    char text[] = ",0.000000,";
+    uint32_t millionths = kin_weight_millionths(weight);
+    text[1] = (char)('0' + millionths / 1000000);
+    for (size_t i = 8; i > 2; i--, millionths /= 10)
+        text[i] = (char)('0' + millionths % 10);
+    kin_buf_put(out, text, sizeof text - 1);
+}
+
+/* "7.250,0.993468,": weights are printed to a thousandth of a bit, half away from zero. */
+static void put_weight(struct kin_buf *out, int32_t weight)
+{
+    uint32_t size = weight < 0 ? -(uint32_t)weight : (uint32_t)weight;
+    uint64_t thousandths = ((uint64_t)size * 1000 + KIN_WEIGHT_ONE / 2) / KIN_WEIGHT_ONE;
+    if (weight < 0 && thousandths)
+        kin_buf_putc(out, '-');
+    put_number(out, (uint32_t)(thousandths / 1000));
+    char text[] = ".000";
+    for (size_t i = 3; i > 0; i--, thousandths /= 10)
+        text[i] = (char)('0' + thousandths % 10);
+    kin_buf_put(out, text, sizeof text - 1);
+    put_probability(out, weight);
+}
+
 static const char *rule_name(const struct cjob *job, uint32_t rule)
 {
     return rule < job->workflow->rule_count ? job->workflow->rules[rule].name : "model";
@@ -178,7 +204,7 @@ static void put_reason(const struct cjob *job, struct kin_best_edge edge, struct
     if (edge.rule < job->workflow->rule_count)
         kin_buf_puts(out, ",1,");
     else
-        kin_buf_printf(out, ",%.6f,", kin_weight_probability(edge.weight));
+        put_probability(out, edge.weight);
 }
 
 /* ",match_id" for each threshold but the one that the MatchIds go by. */
@@ -229,7 +255,9 @@ static void matches_run(struct kin_env *env, struct kin_work *work)
         kin_buf_putc(out, ',');
         kin_csv_cell(out, id);
         kin_buf_putc(out, ',');
-        if (page_view_identity(&view, job->founder[group], &founder_source, &founder_id))
+        if (job->founder[group] == record)
+            put_match_id(c, page->source, id, out);
+        else if (page_view_identity(&view, job->founder[group], &founder_source, &founder_id))
             put_match_id(c, founder_source, founder_id, out);
         kin_buf_putc(out, ',');
         if (size > 1 && job->best_rule[record] != UINT16_MAX)
@@ -285,8 +313,7 @@ static void pairs_run(struct kin_env *env, struct kin_work *work)
         if (rule < job->workflow->rule_count)
             kin_buf_puts(out, ",1,");
         else
-            kin_buf_printf(out, "%.3f,%.6f,", (double)weight / KIN_WEIGHT_ONE,
-                           kin_weight_probability(weight));
+            put_weight(out, weight);
         kin_csv_cell(out, kin_str_of(rule_name(job, rule)));
         kin_buf_putc(out, '\n');
         status = view.status;
@@ -369,31 +396,31 @@ static kin_status take_member(struct rows_reader *r, size_t source_count, struct
 
 /* One group: its members from all answers, in (source, id) order, to one golden record. */
 static kin_status put_group(struct piece_task *t, struct rows_reader *readers, uint32_t group,
-                            struct kin_norm_scratch *norm)
+                            struct kin_norm_scratch *norm, struct kin_arena *arena)
 {
     const struct kin_coordinator *c = t->task.c;
     const struct cjob *job = c->job;
-    struct kin_arena arena = {0};
     uint32_t size = job->group_size[group], n = 0;
-    struct kin_golden_member *members = kin_arena_calloc(&arena, size, sizeof *members);
+    kin_arena_clear(arena);
+    struct kin_golden_member *members = kin_arena_calloc(arena, size, sizeof *members);
     kin_status status = members ? KIN_OK : KIN_E_NOMEM;
     for (unsigned w = 0; w < job_workers(c) && status == KIN_OK; w++) {
         struct rows_reader *r = &readers[w];
-        while (status == KIN_OK && r->left && kin_batch_row_read(r->at).number == group)
-            status = n < size ? take_member(r, job->workflow->source_count, &arena, &members[n++])
+        while (status == KIN_OK && r->left && kin_batch_row_number(r->at) == group)
+            status = n < size ? take_member(r, job->workflow->source_count, arena, &members[n++])
                               : KIN_E_PROTO;
     }
     if (status == KIN_OK && n != size)
         status = KIN_E_PROTO;
     if (status == KIN_OK) {
-        qsort(members, n, sizeof *members, by_member);
+        if (n > 1)
+            qsort(members, n, sizeof *members, by_member);
         put_match_id(c, members[0].source, members[0].id, &t->out[0]); /* the founder */
         kin_buf_putc(&t->out[0], ',');
         put_number(&t->out[0], size);
-        status = kin_golden_row(job->golden, norm, &arena, members, n, &t->out[0]);
+        status = kin_golden_row(job->golden, norm, arena, members, n, &t->out[0]);
         kin_buf_putc(&t->out[0], '\n');
     }
-    kin_arena_deinit(&arena);
     return status;
 }
 
@@ -402,7 +429,7 @@ static void groups_run(struct kin_env *env, struct kin_work *work)
     (void)env;
     struct piece_task *t = (struct piece_task *)work;
     const struct kin_coordinator *c = t->task.c;
-    struct kin_arena arena = {0};
+    struct kin_arena arena = {0}, group_arena = {0};
     struct rows_reader *readers = kin_arena_calloc(&arena, KIN_WORKERS_MAX, sizeof *readers);
     struct kin_norm_scratch *norm = kin_norm_scratch_new();
     kin_status status = readers && norm ? KIN_OK : KIN_E_NOMEM;
@@ -411,7 +438,8 @@ static void groups_run(struct kin_env *env, struct kin_work *work)
     uint32_t first = (uint32_t)t->piece * GROUPS_PER_PIECE;
     for (uint32_t g = first;
          g < c->job->group_count && g < first + GROUPS_PER_PIECE && status == KIN_OK; g++)
-        status = put_group(t, readers, g, norm);
+        status = put_group(t, readers, g, norm, &group_arena);
+    kin_arena_deinit(&group_arena);
     t->task.status = status;
     kin_norm_scratch_free(norm);
     kin_arena_deinit(&arena);

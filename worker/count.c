@@ -20,10 +20,6 @@ struct count_task {
     struct kin_comparer_scratch *scratch;
     struct kin_buf members; /* const uint8_t * */
     struct kin_pattern_table table;
-    /* values: */
-    unsigned comparison;
-    uint64_t total;
-    struct kin_buf values; /* u64 hash, u64 records */
 };
 
 /* The blocking keys both have in common, oversized ones left out, and the smallest of them. */
@@ -112,77 +108,12 @@ static void patterns_run(struct kin_env *env, struct kin_work *work)
     kin_buf_deinit(&t->members);
 }
 
-/* ---- values ---- */
-
-/* Equal hashes to one entry each. */
-static kin_status put_runs(struct count_task *t, struct kin_keyed *hashes, size_t n)
-{
-    struct kin_keyed *tmp = kin_reallocarray(NULL, n, sizeof *tmp);
-    if (!tmp)
-        return KIN_E_NOMEM;
-    if (n)
-        kin_radix_sort(hashes, tmp, n);
-    kin_free(tmp);
-    for (size_t i = 0, end; i < n; i = end) {
-        for (end = i + 1; end < n && hashes[end].key == hashes[i].key; end++)
-            continue;
-        kin_buf_u64(&t->values, hashes[i].key);
-        kin_buf_u64(&t->values, end - i);
-    }
-    return t->values.failed ? KIN_E_NOMEM : KIN_OK;
-}
-
-static void values_run(struct kin_env *env, struct kin_work *work)
-{
-    struct count_task *t = (struct count_task *)work;
-    const struct worker_job *job = t->task.job;
-    const struct kin_workflow *w = job->workflow;
-    struct kin_buf hashes = {0};
-    uint64_t terms[KIN_COMPARISON_TERMS_MAX];
-    struct kin_arena arena = {0};
-    uint64_t *seeds = kin_arena_calloc(&arena, w->source_count, sizeof *seeds);
-    kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
-    if (status == KIN_OK && !seeds)
-        status = KIN_E_NOMEM;
-    for (size_t s = 0; seeds && s < w->source_count; s++)
-        seeds[s] = kin_hash64(w->sources[s].name, strlen(w->sources[s].name), 0);
-    for (uint32_t l = 0; l < job->records.count && status == KIN_OK; l++) {
-        uint32_t number = job->records.items[l].number;
-        if (worker_is_dead(job, number))
-            continue;
-        const uint8_t *rec = store_view_at(&t->view, job->records.items[l]);
-        if (!rec) {
-            status = t->view.status;
-        } else if (kin_features_source(rec) >= w->source_count) {
-            status = KIN_E_CORRUPT;
-        } else if (kin_home_worker(&job->shards, seeds[kin_features_source(rec)],
-                                   kin_features_id(rec)) == job->index) {
-            unsigned n = kin_comparer_terms(job->comparer, t->comparison, rec, terms);
-            t->total += n > 0;
-            for (unsigned i = 0; i < n; i++) {
-                struct kin_keyed k = {.key = terms[i]};
-                kin_buf_put(&hashes, &k, sizeof k);
-            }
-        }
-    }
-    if (status == KIN_OK && hashes.failed)
-        status = KIN_E_NOMEM;
-    if (status == KIN_OK)
-        status =
-            put_runs(t, (struct kin_keyed *)(void *)hashes.p, hashes.n / sizeof(struct kin_keyed));
-    kin_buf_deinit(&hashes);
-    kin_arena_deinit(&arena);
-    store_view_deinit(&t->view);
-    t->task.status = status;
-}
-
 /* ---- putting together ---- */
 
 static void count_release(struct worker_task *task)
 {
     struct count_task *t = (struct count_task *)task;
     kin_pattern_table_deinit(&t->table);
-    kin_buf_deinit(&t->values);
 }
 
 static void reply(struct worker_job *job)
@@ -221,20 +152,10 @@ static kin_status finish_answers(struct worker_job *job)
     return job->patterns.failed || job->values.failed ? KIN_E_NOMEM : KIN_OK;
 }
 
-static void count_finish(struct worker_task *task)
+void worker_count_done(struct worker_job *job, kin_status status)
 {
-    struct count_task *t = (struct count_task *)task;
-    struct worker_job *job = task->job;
-    if (task->status != KIN_OK && job->count_status == KIN_OK)
-        job->count_status = task->status;
-    if (job->count_status == KIN_OK && !kin_pattern_table_merge(&job->count_table, &t->table))
-        job->count_status = KIN_E_NOMEM;
-    if (t->values.n) {
-        kin_buf_deinit(&job->value_lists[t->comparison]);
-        job->value_lists[t->comparison] = t->values;
-        t->values = (struct kin_buf){0};
-    }
-    job->value_totals[t->comparison] += t->total;
+    if (status != KIN_OK && job->count_status == KIN_OK)
+        job->count_status = status;
     if (--job->count_left)
         return;
     if (job->count_status == KIN_OK)
@@ -244,25 +165,32 @@ static void count_finish(struct worker_task *task)
     reply(job);
 }
 
-static void start_task(struct worker_job *job, void (*run)(struct kin_env *, struct kin_work *),
-                       unsigned comparison)
+static void count_finish(struct worker_task *task)
 {
-    struct count_task *t = worker_task_new(job, sizeof *t, run, count_finish, count_release);
-    if (!t) {
-        job->count_status = KIN_E_NOMEM;
-        return;
+    struct count_task *t = (struct count_task *)task;
+    kin_status status = task->status;
+    if (status == KIN_OK && !kin_pattern_table_merge(&task->job->count_table, &t->table))
+        status = KIN_E_NOMEM;
+    worker_count_done(task->job, status);
+}
+
+static kin_status start_patterns(struct worker_job *job)
+{
+    uint32_t threads = job->worker->env->ops->threads(job->worker->env);
+    for (uint32_t i = 0; i < threads; i++) {
+        struct count_task *t =
+            worker_task_new(job, sizeof *t, patterns_run, count_finish, count_release);
+        if (!t)
+            return KIN_E_NOMEM;
+        job->count_left++;
+        worker_task_start(&t->task);
     }
-    t->comparison = comparison;
-    job->count_left++;
-    worker_task_start(&t->task);
+    return KIN_OK;
 }
 
 static kin_status begin(struct worker_job *job, const struct kin_frame *f)
 {
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
-        kin_buf_deinit(&job->value_lists[i]);
-        job->value_totals[i] = 0;
-    }
+    worker_values_clear(job);
     kin_pattern_table_deinit(&job->count_table);
     kin_buf_clear(&job->count_every);
     kin_buf_put(&job->count_every, f->payload.p, f->payload.n);
@@ -282,31 +210,22 @@ void worker_job_on_count(struct worker_job *job, const struct kin_message *m, st
         return;
     }
     job->count_status = begin(job, f);
-    job->count_left = 0;
+    job->count_left = 1; /* this call: so that what is started below does not end before it */
     job->item_count = 0; /* progress is of matching */
-    uint32_t threads = job->worker->env->ops->threads(job->worker->env);
+    kin_status status = KIN_OK;
     if (job->count_status == KIN_OK) {
         job->count_state = STEP_RUNNING;
-        for (uint32_t i = 0; i < threads && f->payload.n; i++)
-            start_task(job, patterns_run, 0);
-        for (unsigned i = 0; i < job->workflow->model->comparison_count; i++) {
-            if (m->u.count.values >> i & 1)
-                start_task(job, values_run, i);
-        }
+        if (f->payload.n)
+            status = start_patterns(job);
+        if (status == KIN_OK)
+            status = worker_values_start(job, m->u.count.values);
     }
-    if (job->count_left)
-        return;
-    if (job->count_status == KIN_OK)
-        job->count_status = finish_answers(job);
-    if (job->count_status == KIN_OK)
-        job->count_state = STEP_DONE;
-    reply(job);
+    worker_count_done(job, status);
 }
 
 void worker_count_free(struct worker_job *job)
 {
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
-        kin_buf_deinit(&job->value_lists[i]);
+    worker_values_clear(job);
     kin_pattern_table_deinit(&job->count_table);
     kin_buf_deinit(&job->count_every);
     kin_buf_deinit(&job->patterns);

@@ -163,6 +163,8 @@ struct worker_job {
     struct kin_buf count_every; /* u32 for each blocking key */
     uint32_t count_every_n;
     struct kin_pattern_table count_table;
+    uint32_t value_ranges_left;
+    struct kin_buf value_notes[KIN_COMPARISONS_MAX]; /* of all ranges */
     struct kin_buf value_lists[KIN_COMPARISONS_MAX];
     uint64_t value_totals[KIN_COMPARISONS_MAX];
     struct kin_buf patterns, values; /* as PULL answers */
@@ -257,6 +259,10 @@ void worker_plan_free(struct worker_job *job);
 /* count.c */
 void worker_job_on_count(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_count_free(struct worker_job *job);
+void worker_count_done(struct worker_job *job, kin_status status); /* a task of count_left */
+/* values.c: the part of it that counts values; what it starts is added to count_left */
+kin_status worker_values_start(struct worker_job *job, uint32_t comparisons) KIN_MUST_CHECK;
+void worker_values_clear(struct worker_job *job);
 
 /* match.c */
 void worker_job_on_match(struct worker_job *job, const struct kin_message *m);

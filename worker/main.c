@@ -106,6 +106,7 @@ static int parse(struct worker_process *p, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct worker_process p = {0};
+    kin_alloc_keep();
     int code = parse(&p, argc, argv);
     if (code >= 0)
         return code;

@@ -245,14 +245,17 @@ struct rows_task {
 struct column_map {
     struct kin_str *names;
     size_t count, cap;
-    uint16_t **of_batch; /* [durable + 1] */
+    struct batch_columns {
+        uint16_t *to;
+        bool same; /* every column has the number that it has in the answer */
+    } * of_batch;  /* [durable + 1] */
     uint64_t batches;
 };
 
 static void column_map_deinit(struct column_map *map)
 {
     for (uint64_t i = 0; map->of_batch && i <= map->batches; i++)
-        kin_free(map->of_batch[i]);
+        kin_free(map->of_batch[i].to);
     kin_free(map->of_batch);
     kin_free(map->names);
 }
@@ -279,37 +282,44 @@ static bool column_index(struct column_map *map, struct kin_str name, uint16_t *
     return true;
 }
 
-static const uint16_t *map_batch(struct column_map *map, uint32_t batch, const uint8_t *section)
+static const struct batch_columns *map_batch(struct column_map *map, uint32_t batch,
+                                             const uint8_t *section)
 {
-    if (map->of_batch[batch])
-        return map->of_batch[batch];
+    if (map->of_batch[batch].to)
+        return &map->of_batch[batch];
     struct kin_batch_rows rows = kin_batch_rows_trusted(section);
     struct kin_str *names = kin_reallocarray(NULL, rows.column_count, sizeof *names);
     uint16_t *indices = kin_reallocarray(NULL, rows.column_count, sizeof *indices);
-    bool ok = names && indices;
+    bool ok = names && indices, same = true;
     if (ok)
         kin_batch_rows_columns(&rows, names);
-    for (uint32_t i = 0; ok && i < rows.column_count; i++)
+    for (uint32_t i = 0; ok && i < rows.column_count; i++) {
         ok = column_index(map, names[i], &indices[i]);
+        same &= indices[i] == i;
+    }
     kin_free(names);
     if (!ok) {
         kin_free(indices);
         return NULL;
     }
-    map->of_batch[batch] = indices;
-    return indices;
+    map->of_batch[batch] = (struct batch_columns){indices, same};
+    return &map->of_batch[batch];
 }
 
 static void copy_row(struct kin_batch_rows_builder *out, const uint8_t *p, uint32_t group,
-                     const uint16_t *columns)
+                     const struct batch_columns *columns)
 {
+    if (columns->same) {
+        kin_batch_rows_copy(out, p, group);
+        return;
+    }
     struct kin_batch_row row = kin_batch_row_read(p);
     const uint8_t *at = row.cells;
     kin_batch_rows_begin_row(out, group, row.updated, row.source, row.id);
     for (uint32_t i = 0; i < row.cell_count; i++) {
         uint16_t column;
         struct kin_str value = kin_batch_cell_next(&at, &column);
-        kin_batch_rows_cell(out, columns[column], value);
+        kin_batch_rows_cell(out, columns->to[column], value);
     }
     kin_batch_rows_end_row(out);
 }
@@ -336,7 +346,8 @@ static void rows_run(struct kin_env *env, struct kin_work *work)
     for (; status == KIN_OK && low < job->rows.count && job->row_order[low].key < t->end; low++) {
         struct record_at at = job->rows.items[job->row_order[low].value];
         const uint8_t *p = store_view_at(&view, at);
-        const uint16_t *columns = p ? map_batch(&map, at.batch, view.batch[at.batch]) : NULL;
+        const struct batch_columns *columns =
+            p ? map_batch(&map, at.batch, view.batch[at.batch]) : NULL;
         if (columns)
             copy_row(&builder, p, (uint32_t)job->row_order[low].key, columns);
         else

@@ -1,5 +1,6 @@
 #include "common/base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,6 +65,16 @@ void *kin_reallocarray(void *p, size_t count, size_t size)
 void kin_free(void *p)
 {
     free(p);
+}
+
+void kin_alloc_keep(void)
+{
+#ifdef __GLIBC__
+    enum { MIB = 1024 * 1024 };
+    mallopt(M_MMAP_THRESHOLD, 32 * MIB); /* the most there is */
+    mallopt(M_TRIM_THRESHOLD, 256 * MIB);
+    mallopt(M_TOP_PAD, 16 * MIB);
+#endif
 }
 
 char *kin_strndup(const char *p, size_t n)
@@ -268,6 +279,22 @@ void kin_arena_deinit(struct kin_arena *a)
         block = next;
     }
     *a = (struct kin_arena){0};
+}
+
+void kin_arena_clear(struct kin_arena *a)
+{
+#ifdef KIN_ASAN
+    kin_arena_deinit(a);
+#else
+    struct kin_arena_block *head = a->head;
+    if (!head)
+        return;
+    struct kin_arena rest = {.head = head->next};
+    kin_arena_deinit(&rest);
+    head->next = NULL;
+    head->used = 0;
+    a->bytes = 0;
+#endif
 }
 
 void *kin_arena_alloc(struct kin_arena *a, size_t bytes)

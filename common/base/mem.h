@@ -12,6 +12,10 @@ void *kin_realloc(void *p, size_t bytes);    /* on NULL the old block stays vali
 void *kin_reallocarray(void *p, size_t count, size_t size);
 void kin_free(void *p); /* NULL is fine */
 char *kin_strndup(const char *p, size_t n);
+/* Once, by a program whose buffers of some MiB come and go all the time: freed memory is kept for
+ * the next one (up to 256 MiB of it) instead of being given back and faulted in again. Before the
+ * first thread. */
+void kin_alloc_keep(void);
 
 /* Tests: in this thread the next n allocations work and every later one fails; SIZE_MAX: none
  * fails. Returns how many allocations the thread has made since the last call. */
@@ -130,6 +134,7 @@ struct kin_arena {
     size_t bytes; /* handed out */
 };
 void kin_arena_deinit(struct kin_arena *a);
+void kin_arena_clear(struct kin_arena *a); /* the same, but a block may be kept for what follows */
 void *kin_arena_alloc(struct kin_arena *a, size_t bytes); /* 16-aligned; NULL when out of memory */
 void *kin_arena_calloc(struct kin_arena *a, size_t count, size_t size);
 char *kin_arena_strndup(struct kin_arena *a, const char *p, size_t n); /* terminated copy */

@@ -9,8 +9,8 @@ struct kin_keyed {
     uint32_t extra;
 };
 
-/* Sorts items by key, ascending; equal keys keep their order. tmp has room for n items too. LSD
- * with 11-bit digits; digits in which all keys agree cost nothing. The sorted run ends up in items.
+/* Sorts items by key, ascending; equal keys keep their order. tmp has room for n items too. The
+ * sorted run ends up in items.
  */
 void kin_radix_sort(struct kin_keyed *items, struct kin_keyed *tmp, size_t n);
 

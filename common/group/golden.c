@@ -563,11 +563,40 @@ static kin_status survivor(const struct group *g, size_t slot, struct value *v, 
     return best_value(g, strategy, type, v, n, out);
 }
 
+/* A group of one record, whose slots have one value each: as most are. False: they have not, and
+ * nothing was appended. */
+static bool single_row(const struct kin_golden_plan *plan, struct kin_arena *arena,
+                       const struct kin_golden_member *m, struct kin_buf *out)
+{
+    struct kin_str *slots = kin_arena_calloc(arena, plan->slot_count, sizeof *slots);
+    if (!slots)
+        return false;
+    const uint32_t *at = plan->role_at + (size_t)m->source * plan->column_count;
+    for (size_t c = 0; c < m->count; c++) {
+        const struct kin_golden_cell *cell = &m->cells[c];
+        KIN_ASSERT(cell->column < plan->column_count);
+        if (is_blank(cell->value))
+            continue;
+        for (uint32_t r = at[cell->column]; r < at[cell->column + 1]; r++) {
+            if (slots[plan->roles[r]].p)
+                return false;
+            slots[plan->roles[r]] = cell->value;
+        }
+    }
+    for (size_t s = 0; s < plan->slot_count; s++) {
+        kin_buf_putc(out, ',');
+        kin_csv_cell(out, slots[s]);
+    }
+    return true;
+}
+
 kin_status kin_golden_row(const struct kin_golden_plan *plan, struct kin_norm_scratch *norm,
                           struct kin_arena *arena, const struct kin_golden_member *members,
                           size_t count, struct kin_buf *out)
 {
     KIN_ASSERT(count > 0);
+    if (count == 1 && single_row(plan, arena, members, out))
+        return out->failed ? KIN_E_NOMEM : KIN_OK;
     struct group g = {
         .plan = plan, .norm = norm, .arena = arena, .members = members, .count = count};
     size_t *used = kin_arena_calloc(arena, plan->slot_count, sizeof *used);

@@ -192,6 +192,11 @@ double kin_weight_probability(int32_t weight)
     return p > max ? max : p;
 }
 
+uint32_t kin_weight_millionths(int32_t weight)
+{
+    return (uint32_t)(kin_weight_probability(weight) * 1e6 + 0.5);
+}
+
 int32_t kin_probability_weight(double probability)
 {
     double max = 1.0 - 1.0 / 9007199254740992.0;

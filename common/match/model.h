@@ -154,6 +154,8 @@ int32_t kin_model_tf_adjust(const struct kin_model_tables *t, unsigned compariso
 /* Probability of a weight in fixed point, 0..1, and back, rounded; the same on every machine. The
  * probability is kept inside 2^-1000 .. 1 - 2^-53. A threshold is passed by weights >= it. */
 double kin_weight_probability(int32_t weight);
+/* The same in millionths, rounded half up: what is printed. */
+uint32_t kin_weight_millionths(int32_t weight);
 int32_t kin_probability_weight(double probability);
 
 /* log2 odds in bits to fixed point, rounded, clamped to +-1000 bits. */

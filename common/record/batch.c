@@ -69,15 +69,13 @@ static bool row_valid(const uint8_t *row, size_t left, uint32_t column_count)
     uint32_t bytes = kin_le32(row);
     if (bytes < ROW_HEAD || bytes % 4 || bytes > left)
         return false;
-    struct kin_cursor c = kin_cursor_of(row + ROW_HEAD, bytes - ROW_HEAD);
-    uint32_t cells = kin_le32(row + 20);
-    kin_cursor_take(&c, kin_le16(row + 18));
-    for (uint32_t i = 0; i < cells && !c.bad; i++) {
-        if (kin_cursor_u16(&c) >= column_count)
+    size_t at = ROW_HEAD + (size_t)kin_le16(row + 18);
+    for (uint32_t cells = kin_le32(row + 20); cells; cells--) {
+        if (at + 6 > bytes || kin_le16(row + at) >= column_count)
             return false;
-        kin_cursor_take(&c, kin_cursor_u32(&c));
+        at += 6 + (size_t)kin_le32(row + at + 2);
     }
-    return !c.bad && kin_cursor_left(&c) < 4;
+    return at <= bytes && bytes - at < 4;
 }
 
 bool kin_batch_rows_open(const uint8_t *p, size_t n, struct kin_batch_rows *out)
@@ -170,6 +168,17 @@ void kin_batch_rows_end_row(struct kin_batch_rows_builder *b)
         return;
     kin_put_le32(b->rows.p + b->row_at, (uint32_t)(b->rows.n - b->row_at));
     kin_put_le32(b->rows.p + b->row_at + 20, b->cells);
+    b->row_count++;
+}
+
+void kin_batch_rows_copy(struct kin_batch_rows_builder *b, const uint8_t *row, uint32_t number)
+{
+    uint32_t bytes = kin_le32(row);
+    uint8_t *p = kin_buf_extend(&b->rows, bytes);
+    if (!p)
+        return;
+    memcpy(p, row, bytes);
+    kin_put_le32(p + 4, number);
     b->row_count++;
 }
 

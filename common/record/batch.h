@@ -52,6 +52,10 @@ struct kin_batch_row {
     const uint8_t *cells;
 };
 struct kin_batch_row kin_batch_row_read(const uint8_t *row);
+static inline uint32_t kin_batch_row_number(const uint8_t *row)
+{
+    return kin_le32(row + 4);
+}
 /* Reads the cell at *at and moves on. */
 struct kin_str kin_batch_cell_next(const uint8_t **at, uint16_t *column);
 
@@ -66,6 +70,8 @@ void kin_batch_rows_begin_row(struct kin_batch_rows_builder *b, uint32_t number,
                               uint16_t source, struct kin_str id);
 void kin_batch_rows_cell(struct kin_batch_rows_builder *b, uint16_t column, struct kin_str value);
 void kin_batch_rows_end_row(struct kin_batch_rows_builder *b);
+/* Instead of all three: a row as another section has it, whose columns have the same numbers. */
+void kin_batch_rows_copy(struct kin_batch_rows_builder *b, const uint8_t *row, uint32_t number);
 /* Appends the section to out; the builder is emptied, its memory kept. out->failed: out of memory
  * now or while the rows were gathered, or more than 4 GiB of rows. */
 void kin_batch_rows_finish(struct kin_batch_rows_builder *b, const struct kin_str *columns,

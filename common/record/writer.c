@@ -6,14 +6,34 @@ static bool blank(char c)
     return c == ' ' || c == '\t';
 }
 
+/* Most cells are short and want none: eight bytes at a time, is there a ',' or a '"' or anything
+ * below ' '? Then it is looked at byte by byte. */
+static bool looks_plain(const char *p, size_t n)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t found = 0;
+    for (; n; p += n < 8 ? n : 8, n -= n < 8 ? n : 8) {
+        uint64_t x = ' ' * ones;
+        memcpy(&x, p, n < 8 ? n : 8);
+        uint64_t comma = x ^ ',' * ones, quote = x ^ '"' * ones;
+        found |= ((comma - ones) & ~comma) | ((quote - ones) & ~quote) | ((x - ' ' * ones) & ~x);
+    }
+    return !(found & tops);
+}
+
 static bool needs_quotes(struct kin_str v)
 {
     if (v.n == 0)
         return false;
     if (blank(v.p[0]) || blank(v.p[v.n - 1]))
         return true;
-    return memchr(v.p, ',', v.n) || memchr(v.p, '"', v.n) || memchr(v.p, '\n', v.n) ||
-           memchr(v.p, '\r', v.n);
+    if (looks_plain(v.p, v.n))
+        return false;
+    for (size_t i = 0; i < v.n; i++) {
+        if (v.p[i] == ',' || v.p[i] == '"' || v.p[i] == '\n' || v.p[i] == '\r')
+            return true;
+    }
+    return false;
 }
 
 void kin_csv_cell(struct kin_buf *out, struct kin_str value)

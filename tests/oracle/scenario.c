@@ -5,6 +5,7 @@
 #include "coordinator/match_id.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -385,7 +386,8 @@ static void expect_matches(const struct scenario *s, struct kin_buf *b)
         if (r->best_rule >= 0)
             snprintf(confidence, sizeof confidence, "1");
         if (r->best_rule == (int)s->workflow->rule_count)
-            snprintf(confidence, sizeof confidence, "%.6f", kin_weight_probability(r->best_weight));
+            snprintf(confidence, sizeof confidence, "%.6f",
+                     round(1e6 * kin_weight_probability(r->best_weight)) / 1e6);
         kin_buf_printf(b, "%s,%s,%s,%s,%s,%d", s->workflow->sources[r->source].name, r->id, id,
                        rule_name(s, r->best_rule), confidence, r->size);
         for (size_t level = 0; level < levels; level++) {
@@ -427,8 +429,9 @@ static bool check_pairs(const struct scenario *s, struct kin_str pairs)
             kin_buf_printf(&line, "\n%s,%s,%s,%s,", s->workflow->sources[a->source].name, a->id,
                            s->workflow->sources[b->source].name, b->id);
             if (model)
-                kin_buf_printf(&line, "%.3f,%.6f,model\n", (double)weight / KIN_WEIGHT_ONE,
-                               kin_weight_probability(weight));
+                kin_buf_printf(&line, "%.3f,%.6f,model\n",
+                               round(1e3 * weight / KIN_WEIGHT_ONE) / 1e3 + 0.0,
+                               round(1e6 * kin_weight_probability(weight)) / 1e6);
             else
                 kin_buf_printf(&line, ",1,%s\n", rule_name(s, rule));
             bool found = memmem(pairs.p, pairs.n, line.p, line.n) != NULL;

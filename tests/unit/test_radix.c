@@ -79,10 +79,33 @@ static void test_sorts_runs_that_are_in_order_or_reversed(void **state)
     }
 }
 
+/* The first bits say nearly nothing: what comes after a sort by them is to be given up. */
+static void test_sorts_keys_that_differ_where_few_look(void **state)
+{
+    (void)state;
+    static struct kin_keyed items[ITEMS_MAX], tmp[ITEMS_MAX], expected[ITEMS_MAX];
+    uint64_t seed = 7;
+    for (int shape = 0; shape < 3; shape++) {
+        for (uint32_t i = 0; i < ITEMS_MAX; i++) {
+            uint64_t x = next(&seed);
+            uint64_t key = shape == 0   ? x & 0xff
+                           : shape == 1 ? x & 0xffff
+                                        : (x & 3) << 61 | (x & 0xfff);
+            items[i] = (struct kin_keyed){.key = key, .value = i};
+        }
+        items[ITEMS_MAX / 2].key = UINT64_MAX;
+        memcpy(expected, items, sizeof items);
+        qsort(expected, ITEMS_MAX, sizeof *expected, by_key_then_place);
+        kin_radix_sort(items, tmp, ITEMS_MAX);
+        assert_memory_equal(items, expected, sizeof items);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sorts_like_a_plain_stable_sort),
+        cmocka_unit_test(test_sorts_keys_that_differ_where_few_look),
         cmocka_unit_test(test_sorts_runs_that_are_in_order_or_reversed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
