@@ -114,6 +114,7 @@ static int run(struct session *s, const char *state_dir)
                                             .workers = (unsigned)s->o.workers,
                                             .threads = thread_count(&s->o),
                                             .fsync = s->o.fsync,
+                                            .keep = s->o.keep_state,
                                             .on_progress = on_progress,
                                             .log_line = on_log,
                                             .on_report = on_report,

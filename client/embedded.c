@@ -18,6 +18,7 @@ struct run {
     kin_status status;
     bool done;
     char error[600];
+    bool discard; /* the stores are not needed any more: told when they are closed */
 };
 
 static void note_records(const struct run *run)
@@ -34,6 +35,7 @@ static void on_done(void *arg, kin_status status, const char *error)
     struct run *run = arg;
     run->status = status;
     run->done = true;
+    run->discard = status == KIN_OK && !run->options->keep;
     snprintf(run->error, sizeof run->error, "%s", error);
     note_records(run);
     if (status == KIN_OK && run->options->on_report)
@@ -84,7 +86,8 @@ static void on_interval(void *arg)
 }
 
 static kin_status open_store(const struct kin_embedded_options *o, const char *name, unsigned dbs,
-                             uint64_t format, struct kin_store **out, struct kin_err *err)
+                             uint64_t format, const bool *discard, struct kin_store **out,
+                             struct kin_err *err)
 {
     char path[4200];
     snprintf(path, sizeof path, "%s/%s", o->state_dir, name);
@@ -92,7 +95,8 @@ static kin_status open_store(const struct kin_embedded_options *o, const char *n
                                     .map_bytes = o->map_bytes ? o->map_bytes : (uint64_t)1 << 40,
                                     .dbs = dbs,
                                     .format = format,
-                                    .fsync = o->fsync};
+                                    .fsync = o->fsync,
+                                    .discard = discard};
     return kin_lmdb_open(&lmdb, out, err);
 }
 
@@ -101,14 +105,15 @@ static kin_status add_nodes(struct run *run, struct kin_err *err)
     const struct kin_embedded_options *o = run->options;
     struct kin_store *store;
     kin_status status = open_store(o, "coordinator", KIN_COORDINATOR_DBS,
-                                   KIN_COORDINATOR_STORE_FORMAT, &store, err);
+                                   KIN_COORDINATOR_STORE_FORMAT, &run->discard, &store, err);
     if (status == KIN_OK)
         status = kin_live_add(run->live, KIN_COORDINATOR, store, &kin_coordinator_ops,
                               &run->coordinator, err);
     for (unsigned w = 0; w < run->coordinator.workers && status == KIN_OK; w++) {
         snprintf(run->names[w], sizeof run->names[w], "worker-%u", w + 1);
         run->workers[w].name = run->names[w];
-        status = open_store(o, run->names[w], KIN_WORKER_DBS, KIN_WORKER_STORE_FORMAT, &store, err);
+        status = open_store(o, run->names[w], KIN_WORKER_DBS, KIN_WORKER_STORE_FORMAT,
+                            &run->discard, &store, err);
         if (status == KIN_OK)
             status = kin_live_add(run->live, w + 1, store, &kin_worker_ops, &run->workers[w], err);
     }

@@ -12,6 +12,7 @@ struct kin_embedded_options {
     unsigned threads;      /* 0: one per processor */
     uint64_t map_bytes;    /* of each store; 0: 1 TiB of address space */
     bool fsync;            /* survive power loss too, not only kill -9 */
+    bool keep;             /* of a job that ends well the state is wanted, too */
     uint64_t *records;     /* set to the records taken in, also where the job fails; may be NULL */
     /* about ten times a second, and once at the end; may be NULL */
     void (*on_progress)(void *arg, const struct kin_progress *progress);
@@ -25,7 +26,7 @@ struct kin_embedded_options {
         *started; /* set once the stores are open: from then on what is done is kept. May be NULL */
 };
 
-/* Runs the job to its end. The state stays where it is; a job that was interrupted is resumed by
+/* Runs the job to its end. The state stays where it is, for the caller to remove; a job that was interrupted is resumed by
  * the same call. KIN_E_CANCELLED after SIGINT or SIGTERM; KIN_E_BUSY: another process has the state
  * directory. */
 kin_status kin_embedded_run(const struct kin_embedded_options *options,

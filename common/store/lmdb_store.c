@@ -36,6 +36,7 @@ struct lmdb_store {
     MDB_dbi dbi[KIN_DBS_MAX];
     unsigned dbs;
     bool fsync;
+    const bool *discard;
     time_t readers_checked_s;
 
     pthread_mutex_t lock; /* guards the two below */
@@ -310,7 +311,8 @@ static void store_close(struct kin_store *store)
     struct lmdb_store *s = store_of(store);
     KIN_ASSERT(s->snaps_out == 0);
     /* where this fails the store stays marked as open, and is believed only within this boot */
-    if (!s->fsync && mdb_env_sync(s->env, 1) == 0)
+    bool wanted = !s->discard || !*s->discard;
+    if (wanted && !s->fsync && mdb_env_sync(s->env, 1) == 0)
         (void)!kin_lmdb_dir_mark(&s->dir, true, NULL);
     store_free(s);
 }
@@ -435,6 +437,7 @@ kin_status kin_lmdb_open(const struct kin_lmdb_options *options, struct kin_stor
     s->store.ops = &store_ops;
     s->dbs = options->dbs;
     s->fsync = options->fsync;
+    s->discard = options->discard;
     s->dir = (struct kin_lmdb_dir){NULL, -1, -1};
     pthread_mutex_init(&s->lock, NULL);
     s->path = kin_strndup(options->path, strlen(options->path));

@@ -13,6 +13,9 @@ struct kin_lmdb_options {
      * their sources. Such a store remembers the boot of the machine, and one left over from an
      * earlier boot that was not closed in order is emptied on open rather than trusted. */
     bool fsync;
+    /* read at close, when it may say: nobody needs the store any more. It then is closed without
+     * being written to the disk, and looks as after a crash. May be NULL */
+    const bool *discard;
 };
 
 /* KIN_E_BUSY (this or another process has it open), KIN_E_VERSION, KIN_E_IO, KIN_E_FULL,

@@ -266,6 +266,17 @@ static kin_status file_of(struct kin_out *out, const char *name, int *fd, struct
     return KIN_OK;
 }
 
+/* Whenever some MiB have gathered the kernel is told to begin with them, so that publishing, which
+ * waits for all of it, has little left to wait for. */
+static void start_writing(int fd, size_t more)
+{
+    enum { STEP = 8 * 1024 * 1024 };
+    off_t end = lseek(fd, 0, SEEK_END);
+    off_t now = end / STEP, then = (end + (off_t)more) / STEP;
+    if (end > 0 && then > now && now > 0)
+        sync_file_range(fd, (now - 1) * STEP, STEP, SYNC_FILE_RANGE_WRITE);
+}
+
 kin_status kin_live_out_write(struct kin_out *out, const char *file, const void *p, size_t n,
                               struct kin_err *err)
 {
@@ -274,6 +285,7 @@ kin_status kin_live_out_write(struct kin_out *out, const char *file, const void 
     if (st)
         return st;
     const char *from = p;
+    start_writing(fd, n);
     while (n > 0) {
         ssize_t done = write(fd, from, n);
         if (done < 0) {
