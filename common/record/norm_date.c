@@ -304,6 +304,15 @@ static bool compact(const char *p, size_t n, enum kin_date_order order, struct y
     return order == KIN_DATE_DMY ? set(d, year, second, first) : set(d, year, first, second);
 }
 
+/* YYYY-MM-DD, as most are written. */
+static bool is_iso(struct kin_folded text)
+{
+    bool digits = text.n == 10 && text.p[4] == '-' && text.p[7] == '-';
+    for (size_t i = 0; i < 10 && digits; i++)
+        digits = i == 4 || i == 7 || kin_norm_is_digit(text.p[i]);
+    return digits;
+}
+
 enum kin_norm kin_norm_date(struct kin_norm_scratch *s, enum kin_date_order order,
                             struct kin_folded text, struct kin_norm_value *out)
 {
@@ -311,7 +320,12 @@ enum kin_norm kin_norm_date(struct kin_norm_scratch *s, enum kin_date_order orde
     size_t run = run_of_digits(&scan, 0);
     struct ymd d;
     bool ok;
-    if (run == 6 || run == 8 || run == 14) {
+    if (is_iso(text)) {
+        struct part parts[3] = {{number_at(text.p, 4), 4},
+                                {number_at(text.p + 5, 2), 2},
+                                {number_at(text.p + 8, 2), 2}};
+        ok = with_numbers(parts, order, &d);
+    } else if (run == 6 || run == 8 || run == 14) {
         scan.at = run;
         ok = compact(text.p, run, order, &d) && rest_is_time(&scan);
     } else {

@@ -4,10 +4,11 @@
 
 #include <string.h>
 
-static bool is_any_of(char c, const char *set)
-{
-    return c != '\0' && strchr(set, c) != NULL;
-}
+/* What ends an address at either side; and what ends only its domain. */
+enum { ENDS = 1, ENDS_DOMAIN = 2 };
+static const uint8_t signs[256] = {
+    ['<'] = ENDS, ['>'] = ENDS, ['('] = ENDS, [')'] = ENDS,        ['['] = ENDS,       [']'] = ENDS,
+    [':'] = ENDS, [';'] = ENDS, [','] = ENDS, ['?'] = ENDS_DOMAIN, ['/'] = ENDS_DOMAIN};
 
 static struct kin_str trim_dots(struct kin_str s)
 {
@@ -24,7 +25,7 @@ static struct kin_str trim_dots(struct kin_str s)
 static struct kin_str cut_before(struct kin_str local)
 {
     for (size_t i = local.n; i > 0; i--) {
-        if (is_any_of(local.p[i - 1], "<>()[]:;,"))
+        if (signs[(uint8_t)local.p[i - 1]] & ENDS)
             return trim_dots((struct kin_str){local.p + i, local.n - i});
     }
     return trim_dots(local);
@@ -34,7 +35,7 @@ static struct kin_str cut_before(struct kin_str local)
 static struct kin_str cut_behind(struct kin_str domain)
 {
     for (size_t i = 0; i < domain.n; i++) {
-        if (is_any_of(domain.p[i], "<>()[]:;,?/"))
+        if (signs[(uint8_t)domain.p[i]])
             return trim_dots((struct kin_str){domain.p, i});
     }
     return trim_dots(domain);

@@ -366,24 +366,33 @@ static unsigned latin_index(int32_t c)
 
 void kin_norm_fold_init(struct kin_norm_scratch *s)
 {
-    memset(s->latin, 0, sizeof s->latin);
-    for (unsigned i = 0; i < KIN_NORM_LATIN_COUNT; i++) {
-        struct folder f = {.points = s->points, .mode = KIN_FOLD_TEXT};
-        put_ascii(&f, '0'); /* so that what writes a blank first is seen and left out */
-        fold_point(&f, latin_at(i));
-        bool letters = f.n >= 2 && f.n <= 3 && f.after_letter && !f.compose;
-        for (size_t k = 1; k < f.n && letters; k++)
-            letters = s->points[k] < 0x80 && kin_norm_is_lower((char)s->points[k]);
-        for (size_t k = 1; k < f.n && letters; k++)
-            s->latin[i][k - 1] = (uint8_t)s->points[k];
-    }
+    memset(s->latin, KIN_NORM_LATIN_UNKNOWN, sizeof s->latin);
+}
+
+/* Fills a row of the table, on first use. */
+static void learn_latin(struct kin_norm_scratch *s, unsigned i)
+{
+    int32_t points[4 * EXPANSION_MAX]; /* with all it may write, of one code point */
+    struct folder f = {.points = points, .mode = KIN_FOLD_TEXT};
+    put_ascii(&f, '0'); /* so that what writes a blank first is seen and left out */
+    fold_point(&f, latin_at(i));
+    bool letters = f.n >= 2 && f.n <= 3 && f.after_letter && !f.compose;
+    for (size_t k = 1; k < f.n && letters; k++)
+        letters = points[k] < 0x80 && kin_norm_is_lower((char)points[k]);
+    memset(s->latin[i], 0, sizeof s->latin[i]);
+    for (size_t k = 1; k < f.n && letters; k++)
+        s->latin[i][k - 1] = (uint8_t)points[k];
 }
 
 /* True if c is a letter of the table, and written. */
-static bool put_latin(struct folder *f, const struct kin_norm_scratch *s, int32_t c)
+static bool put_latin(struct folder *f, struct kin_norm_scratch *s, int32_t c)
 {
     unsigned i = latin_index(c);
-    if (i == KIN_NORM_LATIN_COUNT || !s->latin[i][0] || !strips_accents(f->mode))
+    if (i == KIN_NORM_LATIN_COUNT || !strips_accents(f->mode))
+        return false;
+    if (s->latin[i][0] == KIN_NORM_LATIN_UNKNOWN)
+        learn_latin(s, i);
+    if (!s->latin[i][0])
         return false;
     put(f, s->latin[i][0]);
     if (s->latin[i][1])

@@ -15,6 +15,7 @@ struct kin_norm_country;
 /* Latin letters with accents are common and fold to one or two ASCII letters: a table per scratch,
  * filled by the folding itself, spares them the way through utf8proc. */
 enum {
+    KIN_NORM_LATIN_UNKNOWN = 0xff, /* not met so far */
     KIN_NORM_LATIN_FIRST = 0xc0,
     KIN_NORM_LATIN_LAST = 0x24f,
     KIN_NORM_LATIN_MORE_FIRST = 0x1e00, /* Vietnamese and others */
@@ -53,7 +54,7 @@ struct kin_folded {
 /* Folds raw into s->text; at most KIN_NORM_PAYLOAD_MAX bytes. */
 struct kin_folded kin_norm_fold(struct kin_norm_scratch *s, enum kin_fold mode, struct kin_str raw);
 
-/* Fills s->latin. */
+/* Empties s->latin. */
 void kin_norm_fold_init(struct kin_norm_scratch *s);
 
 /* The same result without the ASCII fast path: the tests hold the two against each other. */

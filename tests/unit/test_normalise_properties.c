@@ -159,7 +159,6 @@ static void latin_table_equals_the_unicode_path(void **state)
     uint8_t latin[KIN_NORM_LATIN_COUNT][2];
     unsigned filled = 0;
     char fast[64];
-    memcpy(latin, s->latin, sizeof latin);
     for (int32_t point = KIN_NORM_LATIN_FIRST; point <= KIN_NORM_LATIN_MORE_LAST; point++) {
         for (unsigned before = 0; before < 2; before++) {
             uint8_t text[8] = {before ? 'a' : '5'};
@@ -168,6 +167,7 @@ static void latin_table_equals_the_unicode_path(void **state)
                 struct kin_folded f = kin_norm_fold(s, (enum kin_fold)mode, raw);
                 size_t n = f.n;
                 memcpy(fast, f.p, n);
+                memcpy(latin, s->latin, sizeof latin); /* with what was met so far */
                 memset(s->latin, 0, sizeof s->latin);
                 f = kin_norm_fold(s, (enum kin_fold)mode, raw);
                 memcpy(s->latin, latin, sizeof latin);
@@ -179,7 +179,7 @@ static void latin_table_equals_the_unicode_path(void **state)
             point = KIN_NORM_LATIN_MORE_FIRST - 1;
     }
     for (unsigned i = 0; i < KIN_NORM_LATIN_COUNT; i++)
-        filled += latin[i][0] != 0;
+        filled += s->latin[i][0] != 0 && s->latin[i][0] != KIN_NORM_LATIN_UNKNOWN;
     assert_true(filled > 500);
 }
 
