@@ -6,6 +6,8 @@
  * workers that own a key of the record and to its home; the ids and the rejected rows to the
  * identity page. Runs in tasks, touches nothing shared. */
 
+enum { PAYLOAD_PER_BYTE = 5 }; /* of a chunk: a guess that makes most growing needless */
+
 /* Which columns fill which field, for the columns met so far in the chunk. */
 struct column_use {
     size_t known;        /* columns looked at */
@@ -23,7 +25,7 @@ struct splitter {
     struct column_use use;
     struct kin_buf cell_of; /* u32[columns]: index of the first cell of the column + 1, this row */
     struct kin_buf record;  /* the record being built */
-    struct kin_buf features[KIN_WORKERS_MAX];
+    struct split_output *out; /* features go straight into the payloads, rows behind them */
     struct kin_batch_rows_builder builders[KIN_WORKERS_MAX];
     uint32_t counts[KIN_WORKERS_MAX];
     struct kin_page_builder page;
@@ -175,7 +177,8 @@ static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
     for (unsigned w = 0; w < workers; w++) {
         if (!(owners >> w & 1))
             continue;
-        kin_buf_put(&s->features[w], s->record.p, s->record.n);
+        if (workers > 1)
+            kin_buf_put(&s->out->payload[w], s->record.p, s->record.n);
         s->counts[w]++;
     }
     struct kin_batch_rows_builder *rows = &s->builders[home];
@@ -193,9 +196,10 @@ static kin_status add_record(struct splitter *s, const struct kin_row *row, stru
     struct kin_features_builder b;
     uint64_t keys[KIN_KEYS_MAX], excess = 0;
     size_t key_count = 0;
+    struct kin_buf *to = s->in->shards->workers > 1 ? &s->record : &s->out->payload[0];
     kin_buf_clear(&s->record);
-    kin_features_begin(&b, &s->record, (unsigned)w->schema.count, s->count,
-                       (uint16_t)s->in->file->source, id);
+    kin_features_begin(&b, to, (unsigned)w->schema.count, s->count, (uint16_t)s->in->file->source,
+                       id);
     for (unsigned f = 0; f < w->schema.count; f++)
         add_field(s, &b, row, f);
     const uint8_t *rec = kin_features_peek(&b);
@@ -255,13 +259,13 @@ static kin_status write_outputs(struct splitter *s, struct split_output *out)
     const struct kin_str *names = kin_rows_columns(s->rows, &columns);
     for (unsigned w = 0; w < s->in->shards->workers; w++) {
         struct kin_buf *payload = &out->payload[w];
-        kin_buf_u64(payload, 0); /* base: known when the chunk is committed */
-        kin_buf_u32(payload, s->counts[w]);
-        kin_buf_u32(payload, (uint32_t)s->features[w].n);
-        kin_buf_put(payload, s->features[w].p, s->features[w].n);
+        if (payload->failed)
+            return KIN_E_NOMEM;
+        kin_put_le32(payload->p + 8, s->counts[w]);
+        kin_put_le32(payload->p + 12, (uint32_t)(payload->n - KIN_BATCH_FEATURES_HEAD));
         out->feature_bytes[w] = (uint32_t)payload->n;
         kin_batch_rows_finish(&s->builders[w], names, columns, payload);
-        if (payload->failed || s->features[w].failed)
+        if (payload->failed)
             return KIN_E_NOMEM;
     }
     for (size_t i = 0; i < columns; i++) {
@@ -284,16 +288,33 @@ static kin_status write_outputs(struct splitter *s, struct split_output *out)
     return out->page.failed ? KIN_E_NOMEM : KIN_OK;
 }
 
+/* The head of each features section. Base, count and bytes are known later. */
+static kin_status begin_payloads(const struct split_input *in, struct split_output *out)
+{
+    for (unsigned w = 0; w < in->shards->workers; w++) {
+        kin_buf_reserve(&out->payload[w],
+                        PAYLOAD_PER_BYTE * in->chunk->bytes.n / in->shards->workers);
+        uint8_t *head = kin_buf_extend(&out->payload[w], KIN_BATCH_FEATURES_HEAD);
+        if (!head)
+            return KIN_E_NOMEM;
+        memset(head, 0, KIN_BATCH_FEATURES_HEAD);
+    }
+    return KIN_OK;
+}
+
 kin_status split_chunk(const struct split_input *in, struct split_output *out)
 {
     struct splitter s = {
         .in = in, .workflow = in->workflow, .source = &in->workflow->sources[in->file->source]};
     *out = (struct split_output){.hash = kin_hash64(in->chunk->bytes.p, in->chunk->bytes.n, 0)};
+    s.out = out;
+    kin_status status = begin_payloads(in, out);
     s.source_seed = kin_hash64(s.source->name, strlen(s.source->name), 0);
     s.norm = kin_norm_scratch_new();
     s.rows = kin_rows_new(in->reader);
     s.unparsable = kin_arena_calloc(&s.arena, in->workflow->schema.count + 1, sizeof *s.unparsable);
-    kin_status status = s.norm && s.rows && s.unparsable ? use_init(&s) : KIN_E_NOMEM;
+    if (status == KIN_OK)
+        status = s.norm && s.rows && s.unparsable ? use_init(&s) : KIN_E_NOMEM;
     if (status == KIN_OK) {
         struct kin_row row;
         kin_rows_begin(s.rows, in->header, in->chunk);
@@ -307,7 +328,6 @@ kin_status split_chunk(const struct split_input *in, struct split_output *out)
     if (status != KIN_OK)
         split_output_deinit(out);
     for (unsigned w = 0; w < in->shards->workers; w++) {
-        kin_buf_deinit(&s.features[w]);
         kin_buf_deinit(&s.builders[w].rows);
     }
     kin_buf_deinit(&s.cell_of);

@@ -168,21 +168,6 @@ void kin_buf_printf(struct kin_buf *b, const char *format, ...)
     b->n += (size_t)n;
 }
 
-void kin_buf_u16(struct kin_buf *b, uint16_t v)
-{
-    kin_buf_put(b, &v, 2);
-}
-
-void kin_buf_u32(struct kin_buf *b, uint32_t v)
-{
-    kin_buf_put(b, &v, 4);
-}
-
-void kin_buf_u64(struct kin_buf *b, uint64_t v)
-{
-    kin_buf_put(b, &v, 8);
-}
-
 void kin_buf_varint(struct kin_buf *b, uint64_t v)
 {
     uint8_t *to = kin_buf_reserve(b, 10);

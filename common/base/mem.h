@@ -65,9 +65,18 @@ static inline void kin_buf_putc(struct kin_buf *b, char c)
 }
 void kin_buf_puts(struct kin_buf *b, const char *terminated);
 void kin_buf_printf(struct kin_buf *b, const char *format, ...) KIN_PRINTF(2, 3);
-void kin_buf_u16(struct kin_buf *b, uint16_t v); /* little endian, here and below */
-void kin_buf_u32(struct kin_buf *b, uint32_t v);
-void kin_buf_u64(struct kin_buf *b, uint64_t v);
+static inline void kin_buf_u16(struct kin_buf *b, uint16_t v) /* little endian, here and below */
+{
+    kin_buf_put(b, &v, sizeof v);
+}
+static inline void kin_buf_u32(struct kin_buf *b, uint32_t v)
+{
+    kin_buf_put(b, &v, sizeof v);
+}
+static inline void kin_buf_u64(struct kin_buf *b, uint64_t v)
+{
+    kin_buf_put(b, &v, sizeof v);
+}
 void kin_buf_varint(struct kin_buf *b, uint64_t v); /* LEB128 */
 
 /* Little-endian loads and stores at any alignment. */

@@ -2,7 +2,29 @@
 
 #include <string.h>
 
-enum { ROW_HEAD = 24 };
+enum {
+    ROW_HEAD = 16, /* without updated */
+    ROW_UPDATED = 1,
+    CELL_LENGTH_BITS = 9,
+    CELL_LENGTH_MAX = (1 << CELL_LENGTH_BITS) - 1,
+    CELL_COLUMN_MAX = 126,
+    CELL_LONG = 0xffff
+};
+
+struct cell {
+    uint16_t column;
+    uint32_t length;
+    size_t head_bytes;
+};
+
+/* p: 2 bytes, or 8 if they say so. */
+static struct cell cell_head(const uint8_t *p)
+{
+    uint16_t head = kin_le16(p);
+    if (head == CELL_LONG)
+        return (struct cell){kin_le16(p + 2), kin_le32(p + 4), 8};
+    return (struct cell){head >> CELL_LENGTH_BITS, head & CELL_LENGTH_MAX, 2};
+}
 
 static size_t pad4(size_t n)
 {
@@ -64,18 +86,19 @@ static bool table_valid(const struct kin_batch_rows *r)
 
 static bool row_valid(const uint8_t *row, size_t left, uint32_t column_count)
 {
-    if (left < ROW_HEAD)
+    if (left < ROW_HEAD || kin_le32(row) > left || kin_le32(row) < ROW_HEAD ||
+        row[11] > ROW_UPDATED)
         return false;
-    uint32_t bytes = kin_le32(row);
-    if (bytes < ROW_HEAD || bytes % 4 || bytes > left)
-        return false;
-    size_t at = ROW_HEAD + (size_t)kin_le16(row + 18);
-    for (uint32_t cells = kin_le32(row + 20); cells; cells--) {
-        if (at + 6 > bytes || kin_le16(row + at) >= column_count)
+    size_t bytes = kin_le32(row), at = ROW_HEAD + 8 * (size_t)row[11] + row[10];
+    for (uint32_t cells = kin_le32(row + 12); cells; cells--) {
+        if (at + 2 > bytes || (kin_le16(row + at) == CELL_LONG && at + 8 > bytes))
             return false;
-        at += 6 + (size_t)kin_le32(row + at + 2);
+        struct cell cell = cell_head(row + at);
+        if (cell.column >= column_count)
+            return false;
+        at += cell.head_bytes + (size_t)cell.length;
     }
-    return at <= bytes && bytes - at < 4;
+    return at == bytes;
 }
 
 bool kin_batch_rows_open(const uint8_t *p, size_t n, struct kin_batch_rows *out)
@@ -112,62 +135,77 @@ void kin_batch_rows_columns(const struct kin_batch_rows *rows, struct kin_str *n
 
 struct kin_batch_row kin_batch_row_read(const uint8_t *row)
 {
-    uint16_t id_bytes = kin_le16(row + 18);
+    bool known = row[11] & ROW_UPDATED;
+    const uint8_t *id = row + ROW_HEAD + (known ? 8 : 0);
     return (struct kin_batch_row){
         .bytes = kin_le32(row),
         .number = kin_le32(row + 4),
-        .updated = (int64_t)kin_le64(row + 8),
-        .source = kin_le16(row + 16),
-        .id = {(const char *)row + ROW_HEAD, id_bytes},
-        .cell_count = kin_le32(row + 20),
-        .cells = row + ROW_HEAD + id_bytes,
+        .updated = known ? (int64_t)kin_le64(row + ROW_HEAD) : INT64_MIN,
+        .source = kin_le16(row + 8),
+        .id = {(const char *)id, row[10]},
+        .cell_count = kin_le32(row + 12),
+        .cells = id + row[10],
     };
 }
 
 struct kin_str kin_batch_cell_next(const uint8_t **at, uint16_t *column)
 {
-    const uint8_t *p = *at;
-    *column = kin_le16(p);
-    struct kin_str value = {(const char *)p + 6, kin_le32(p + 2)};
-    *at = p + 6 + value.n;
+    struct cell cell = cell_head(*at);
+    struct kin_str value = {(const char *)*at + cell.head_bytes, cell.length};
+    *column = cell.column;
+    *at += cell.head_bytes + cell.length;
     return value;
 }
 
 void kin_batch_rows_begin_row(struct kin_batch_rows_builder *b, uint32_t number, int64_t updated,
                               uint16_t source, struct kin_str id)
 {
+    bool known = updated != INT64_MIN;
+    KIN_ASSERT(id.n <= KIN_ID_BYTES_MAX);
     b->row_at = b->rows.n;
     b->cells = 0;
-    uint8_t *p = kin_buf_extend(&b->rows, ROW_HEAD);
+    uint8_t *p = kin_buf_extend(&b->rows, (known ? ROW_HEAD + 8 : ROW_HEAD) + id.n);
     if (!p)
         return;
     kin_put_le32(p + 4, number);
-    kin_put_le64(p + 8, (uint64_t)updated);
-    kin_put_le16(p + 16, source);
-    kin_put_le16(p + 18, (uint16_t)id.n);
-    kin_buf_put(&b->rows, id.p, id.n);
+    kin_put_le16(p + 8, source);
+    p[10] = (uint8_t)id.n;
+    p[11] = known ? ROW_UPDATED : 0;
+    p += ROW_HEAD;
+    if (known) {
+        kin_put_le64(p, (uint64_t)updated);
+        p += 8;
+    }
+    if (id.n)
+        memcpy(p, id.p, id.n);
 }
 
 void kin_batch_rows_cell(struct kin_batch_rows_builder *b, uint16_t column, struct kin_str value)
 {
-    uint8_t *p = kin_buf_extend(&b->rows, 6 + value.n);
+    bool small = column <= CELL_COLUMN_MAX && value.n <= CELL_LENGTH_MAX;
+    uint8_t *p = kin_buf_extend(&b->rows, (small ? 2 : 8) + value.n);
     if (!p)
         return;
-    kin_put_le16(p, column);
-    kin_put_le32(p + 2, (uint32_t)value.n);
+    if (small) {
+        kin_put_le16(p, (uint16_t)(column << CELL_LENGTH_BITS | value.n));
+        p += 2;
+    } else {
+        kin_put_le16(p, CELL_LONG);
+        kin_put_le16(p + 2, column);
+        kin_put_le32(p + 4, (uint32_t)value.n);
+        p += 8;
+    }
     if (value.n)
-        memcpy(p + 6, value.p, value.n);
+        memcpy(p, value.p, value.n);
     b->cells++;
 }
 
 void kin_batch_rows_end_row(struct kin_batch_rows_builder *b)
 {
-    static const uint8_t zero[4];
-    kin_buf_put(&b->rows, zero, pad4(b->rows.n) - b->rows.n);
     if (b->rows.failed)
         return;
     kin_put_le32(b->rows.p + b->row_at, (uint32_t)(b->rows.n - b->row_at));
-    kin_put_le32(b->rows.p + b->row_at + 20, b->cells);
+    kin_put_le32(b->rows.p + b->row_at + 12, b->cells);
     b->row_count++;
 }
 

@@ -8,8 +8,10 @@
  *
  * rows section: u32 columns, u32 rows, u32 table_bytes, u32 bytes; the table: for each column u16
  * length and name, padded to 4 as a whole; then the rows, each: u32 bytes (of this row, itself
- * included, multiple of 4), u32 rel or group, i64 updated (INT64_MIN: unknown), u16 source, u16
- * id_bytes, u32 cells, id; then each cell: u16 column, u32 length, text. Padded to 4.
+ * included), u32 rel or group, u16 source, u8 id_bytes, u8 flags (bit 0: updated follows), u32
+ * cells, i64 updated where it is known, id; then each cell: u16 head, text. The head is column * 512
+ * + length where the column is below 127 and the length below 512, else 0xffff, and then follow u16
+ * column and u32 length.
  *
  * Pure; any thread. */
 #include "common/record/features.h"

@@ -2,6 +2,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -181,6 +182,54 @@ static void test_rows_round_trip(void **state)
     kin_buf_deinit(&b);
 }
 
+/* Cells that do not fit the short head, at its limits and beyond. */
+static void test_wide_rows_and_long_cells(void **state)
+{
+    (void)state;
+    enum { COLUMNS = 300 };
+    static const size_t lengths[] = {0, 1, 511, 512, 70000};
+    static char text[70000];
+    struct kin_str names[COLUMNS];
+    char name[COLUMNS][8];
+    struct kin_batch_rows_builder b = {0}, copies = {0};
+    struct kin_buf out = {0}, again = {0};
+    struct kin_batch_rows r;
+    memset(text, 'x', sizeof text);
+    for (unsigned i = 0; i < COLUMNS; i++) {
+        snprintf(name[i], sizeof name[i], "c%u", i);
+        names[i] = kin_str_of(name[i]);
+    }
+    kin_batch_rows_begin_row(&b, 7, 99, 3, KIN_STR("id"));
+    for (unsigned i = 0; i < COLUMNS; i++)
+        kin_batch_rows_cell(&b, (uint16_t)i, (struct kin_str){text, lengths[i % 5]});
+    kin_batch_rows_end_row(&b);
+    kin_batch_rows_copy(&copies, b.rows.p, 8);
+    kin_batch_rows_finish(&b, names, COLUMNS, &out);
+    kin_batch_rows_finish(&copies, names, COLUMNS, &again);
+    for (unsigned copy = 0; copy < 2; copy++) {
+        const struct kin_buf *from = copy ? &again : &out;
+        assert_true(kin_batch_rows_open(from->p, from->n, &r));
+        struct kin_batch_row row = kin_batch_row_read(r.rows);
+        assert_int_equal(row.number, 7 + copy);
+        assert_int_equal(kin_batch_row_number(r.rows), 7 + copy);
+        assert_int_equal(row.updated, 99);
+        assert_int_equal(row.cell_count, COLUMNS);
+        const uint8_t *at = row.cells;
+        for (unsigned i = 0; i < COLUMNS; i++) {
+            uint16_t column;
+            struct kin_str value = kin_batch_cell_next(&at, &column);
+            assert_int_equal(column, i);
+            assert_int_equal(value.n, lengths[i % 5]);
+            assert_memory_equal(value.p, text, value.n);
+        }
+        assert_ptr_equal(at, r.rows + row.bytes);
+    }
+    kin_buf_deinit(&b.rows);
+    kin_buf_deinit(&copies.rows);
+    kin_buf_deinit(&out);
+    kin_buf_deinit(&again);
+}
+
 static void test_empty_sections_are_fine(void **state)
 {
     (void)state;
@@ -314,6 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_features_round_trip),
         cmocka_unit_test(test_rows_round_trip),
+        cmocka_unit_test(test_wide_rows_and_long_cells),
         cmocka_unit_test(test_empty_sections_are_fine),
         cmocka_unit_test(test_every_other_length_is_refused),
         cmocka_unit_test(test_numbers_that_do_not_ascend_are_refused),
