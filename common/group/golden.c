@@ -259,12 +259,16 @@ static const uint32_t *roles_of(const struct group *g, const struct kin_golden_m
 }
 
 /* Fills v from a cell, if there is anything in it. A single record's values are taken as they are.
- */
+ * before: the slot's last value so far, or NULL: the same text often comes again. */
 static kin_status read_value(const struct group *g, size_t slot, struct kin_str raw,
-                             struct value *v, bool *there)
+                             const struct value *before, struct value *v, bool *there)
 {
     const struct kin_schema *schema = &g->plan->workflow->schema;
     *there = !is_blank(raw);
+    if (*there && before && kin_str_eq(before->raw, raw)) {
+        *v = *before;
+        return KIN_OK;
+    }
     v->raw = v->key = raw;
     v->valid = true;
     if (!*there || slot >= schema->count || g->count == 1)
@@ -312,13 +316,15 @@ static kin_status read_values(struct group *g, size_t *used, uint32_t *filled)
                 size_t slot = g->plan->roles[r];
                 struct value v;
                 bool there;
-                if (read_value(g, slot, cell->value, &v, &there) != KIN_OK)
+                struct value *values = g->values + g->slot_at[slot];
+                const struct value *before = used[slot] ? &values[used[slot] - 1] : NULL;
+                if (read_value(g, slot, cell->value, before, &v, &there) != KIN_OK)
                     return KIN_E_NOMEM;
                 if (!there)
                     continue;
                 v.member = (uint32_t)m;
                 v.order = (uint32_t)used[slot];
-                g->values[g->slot_at[slot] + used[slot]++] = v;
+                values[used[slot]++] = v;
                 filled[m] += slot < fields && v.valid;
             }
         }
