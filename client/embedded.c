@@ -3,6 +3,7 @@
 #include "common/cli/state_dir.h"
 #include "common/env/live/live.h"
 #include "common/store/lmdb_store.h"
+#include "common/store/memory_store.h"
 #include "worker/worker.h"
 
 #include <signal.h>
@@ -90,6 +91,10 @@ static kin_status open_store(const struct kin_embedded_options *o, const char *n
                              struct kin_err *err)
 {
     char path[4200];
+    if (!o->state_dir)
+        return kin_memory_store_new(dbs, out) == KIN_OK
+                   ? KIN_OK
+                   : kin_err_set(err, KIN_E_NOMEM, "out of memory");
     snprintf(path, sizeof path, "%s/%s", o->state_dir, name);
     struct kin_lmdb_options lmdb = {.path = path,
                                     .map_bytes = o->map_bytes ? o->map_bytes : (uint64_t)1 << 40,
@@ -136,7 +141,8 @@ kin_status kin_embedded_run(const struct kin_embedded_options *options, struct k
     run->coordinator.lease_ms = 60 * 1000;
     struct kin_live_options live = {
         .threads = options->threads, .log_line = options->log_line, .log_arg = options->arg};
-    kin_status status = kin_state_dir_lock(options->state_dir, &lock, err);
+    kin_status status =
+        options->state_dir ? kin_state_dir_lock(options->state_dir, &lock, err) : KIN_OK;
     if (status == KIN_OK)
         status = kin_live_new(&live, &run->live, err);
     if (status == KIN_OK) {

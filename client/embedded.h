@@ -7,7 +7,7 @@
 
 struct kin_embedded_options {
     const struct kin_job_options *job;
-    const char *state_dir; /* stores of the nodes; made if missing */
+    const char *state_dir; /* stores of the nodes; made if missing. NULL: they are in memory */
     unsigned workers;      /* 0: 1 */
     unsigned threads;      /* 0: one per processor */
     uint64_t map_bytes;    /* of each store; 0: 1 TiB of address space */
@@ -26,7 +26,7 @@ struct kin_embedded_options {
         *started; /* set once the stores are open: from then on what is done is kept. May be NULL */
 };
 
-/* Runs the job to its end. The state stays where it is, for the caller to remove; a job that was interrupted is resumed by
+/* Runs the job to its end. A state directory stays where it is, for the caller to remove; a job that was interrupted is resumed by
  * the same call. KIN_E_CANCELLED after SIGINT or SIGTERM; KIN_E_BUSY: another process has the state
  * directory. */
 kin_status kin_embedded_run(const struct kin_embedded_options *options,

@@ -128,6 +128,7 @@ void worker_store_drop(struct worker_store *s)
 
 void worker_store_start(struct worker_store *s)
 {
+    s->op.frame = s->frame;
     struct kin_env *env = s->job->worker->env;
     env->ops->store(env, &s->op);
 }

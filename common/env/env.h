@@ -81,6 +81,9 @@ struct kin_store_put {
 struct kin_store_op {
     struct kin_store_put *puts;
     size_t count;
+    /* NULL, or one whose payload has values of the puts: a store that keeps values in memory takes
+     * a reference to it instead of a copy of them. The payload is not changed any more. */
+    struct kin_frame *frame;
     void (*done)(struct kin_store_op *op, kin_status status); /* [loop] */
     void *impl;
     struct kin_store_op *impl_next;

@@ -3,6 +3,7 @@
 /* A live world with a directory of its own, for tests. */
 #include "common/env/live/live.h"
 #include "common/store/lmdb_store.h"
+#include "common/store/memory_store.h"
 #include "tests/unit/scratch_dir.h"
 
 #include <setjmp.h>
@@ -24,6 +25,7 @@ struct world {
     struct log_seen logs[LOGS_MAX];
     size_t log_count;
     unsigned stores;
+    bool in_memory; /* the stores */
 };
 
 static inline void world_log(void *arg, kin_node_id node, char level, const char *event,
@@ -62,6 +64,10 @@ static inline struct kin_store *world_store(struct world *w)
     char path[SCRATCH_PATH + 32];
     struct kin_err err = {0};
     struct kin_store *store = NULL;
+    if (w->in_memory) {
+        assert_int_equal(kin_memory_store_new(3, &store), KIN_OK);
+        return store;
+    }
     snprintf(path, sizeof path, "%s/.store-%u", w->root, w->stores++);
     struct kin_lmdb_options o = {.path = path, .map_bytes = 256 << 20, .dbs = 3, .format = 1};
     if (kin_lmdb_open(&o, &store, &err))

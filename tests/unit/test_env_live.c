@@ -18,6 +18,13 @@ static void *world_open_many(void)
     return world_open(THREADS_OF_MANY);
 }
 
+static void *world_open_in_memory(void)
+{
+    struct world *w = world_open(THREADS_OF_MANY);
+    w->in_memory = true;
+    return w;
+}
+
 static void world_add(void *world, kin_node_id id, const struct kin_node_ops *ops, void *args)
 {
     struct world *w = world;
@@ -597,6 +604,7 @@ int main(void)
 {
     struct env_contract_adapter one = adapter_for("live, 1 thread", world_open_one);
     struct env_contract_adapter many = adapter_for("live, 3 threads", world_open_many);
+    struct env_contract_adapter memory = adapter_for("live, in memory", world_open_in_memory);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_payload_is_handed_over_without_a_copy),
         cmocka_unit_test(stop_finishes_works_and_ops_and_nothing_else),
@@ -612,5 +620,6 @@ int main(void)
     };
     int failed = env_contract_run(&one);
     failed += env_contract_run(&many);
+    failed += env_contract_run(&memory);
     return failed + cmocka_run_group_tests_name("live", tests, NULL, NULL);
 }
