@@ -241,5 +241,25 @@ awk '$1 == "pairs" || $1 == "B-cubed" || $1 == "groups" { if ($(NF) != "1.0000")
 awk '{ sub(/people_/, "person_"); print }' data/truth.csv >others.csv
 run 1 evaluate -t others.csv first
 says stderr 'no record is in both' 'evaluate with a truth about other records'
+run 0 match w.yaml -o linked --pairs -q
+run 0 evaluate -t data/truth.csv linked --worst 3
+for line in 'Direct links' 'Entities in several groups'; do
+    grep -q "^$line" stdout || fail "evaluate: nothing about $line"
+done
+[ "$(awk '/^Entities in/ { on = 1 } on && /records .* lost pairs/' stdout | wc -l)" = 3 ] || fail 'evaluate: --worst 3 shows other than 3'
+for line in pairs across groups B-cubed; do # other programs look for them by the first word
+    [ "$(awk -v line="$line" '$1 == line' stdout | wc -l)" = 1 ] || fail "evaluate: not one line of $line"
+done
+mv stdout worst
+run 0 evaluate -t data/truth.csv linked/matches.csv --worst 3
+same_file worst stdout 'evaluate of a file with pairs.csv beside it'
+run 0 evaluate -t data/truth.csv first --pairs linked/pairs.csv --worst 3
+same_file worst stdout 'evaluate with another pairs.csv'
+run 0 evaluate -t data/truth.csv linked --json --points 2
+[ "$(grep -c '"weight":[0-9n]' stdout)" -ge 1 ] || fail 'evaluate --json: no curve'
+run 0 evaluate -t own.csv linked --json
+grep -q '"wrong_groups":{"count":0,"worst":\[\]}' stdout || fail 'evaluate --json: a result has mistakes against itself'
+run 2 evaluate -t own.csv linked --points 1
+says stderr '--points 1: expected 2 to 1000' 'evaluate --points 1'
 
 finish 'the command line'
