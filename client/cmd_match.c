@@ -6,6 +6,8 @@
 #include "client/terminal.h"
 #include "common/cli/output_dir.h"
 #include "common/cli/state_dir.h"
+#include "common/env/live/live.h"
+#include "common/record/reader.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -103,10 +105,43 @@ static void on_model(void *arg, struct kin_str model, struct kin_str training)
     kin_buf_put(&s->training, training.p, training.n);
 }
 
+/* What the stores will hold, in MiB: features and rows, a few times the bytes of the sources. */
+static uint64_t stores_mib(const struct kin_workflow *w)
+{
+    enum { PER_BYTE = 4, PER_COMPRESSED_BYTE = 40, MIB = 1024 * 1024 };
+    uint64_t bytes = 0;
+    struct kin_err err;
+    for (size_t s = 0; s < w->source_count; s++) {
+        for (size_t p = 0; p < w->sources[s].path_count; p++) {
+            struct kin_source_list list = {0};
+            if (kin_live_source_list(NULL, w->sources[s].paths[p], &list, &err) != KIN_OK)
+                continue; /* the job will say so */
+            for (size_t i = 0; i < list.count; i++) {
+                bool plain = kin_compression_of(list.files[i].path) == KIN_PLAIN;
+                bytes += list.files[i].bytes * (plain ? PER_BYTE : PER_COMPRESSED_BYTE);
+            }
+            kin_source_list_deinit(&list);
+        }
+    }
+    return bytes / MIB;
+}
+
+/* A job that is loaded in seconds is sooner begun anew than written down. */
+static bool fits_in_memory(const struct kin_cli_job *o)
+{
+    uint64_t limit = o->workflow->limits.memory;
+    if (o->state_dir || o->keep_state || o->fsync)
+        return false;
+    if (limit == (uint32_t)KIN_MEMORY_AUTO)
+        limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 22;
+    return stores_mib(o->workflow) * (o->workers > 1 ? 2 : 1) <= limit;
+}
+
+/* state_dir: NULL: the job keeps none. */
 static int run(struct session *s, const char *state_dir)
 {
     struct kin_err err = {0};
-    bool started = false, existed = access(state_dir, F_OK) == 0;
+    bool started = false, existed = state_dir && access(state_dir, F_OK) == 0;
     uint64_t records = 0; /* taken in by the end, whatever the end */
     struct kin_embedded_options embedded = {.records = &records,
                                             .job = &s->o.job,
@@ -121,7 +156,7 @@ static int run(struct session *s, const char *state_dir)
                                             .on_model = s->o.job.train_only ? on_model : NULL,
                                             .arg = s,
                                             .started = &started};
-    if (kin_state_dir_check(state_dir, &err) != KIN_OK) {
+    if (state_dir && kin_state_dir_check(state_dir, &err) != KIN_OK) {
         fprintf(stderr, "kindred: %s\n", err.msg);
         return KIN_EXIT_USAGE;
     }
@@ -131,6 +166,8 @@ static int run(struct session *s, const char *state_dir)
     if (status != KIN_OK) {
         fprintf(stderr, "kindred: %s\n", err.msg);
         /* where nothing was done there is nothing to keep */
+        if (!state_dir)
+            return KIN_EXIT_FAILED;
         if (records == 0 && !existed && kin_state_dir_remove(state_dir, &err) == KIN_OK)
             return KIN_EXIT_FAILED;
         if (!s->plan && started)
@@ -139,7 +176,7 @@ static int run(struct session *s, const char *state_dir)
                     state_dir);
         return KIN_EXIT_FAILED;
     }
-    if (!s->o.keep_state && kin_state_dir_remove(state_dir, &err) != KIN_OK)
+    if (state_dir && !s->o.keep_state && kin_state_dir_remove(state_dir, &err) != KIN_OK)
         fprintf(stderr, "kindred: %s\n", err.msg); /* the result stands all the same */
     fwrite(s->summary.p ? s->summary.p : (const uint8_t *)"", 1, s->summary.n, stdout);
     return s->o.strict && s->rejected ? KIN_EXIT_REJECTED : KIN_EXIT_OK;
@@ -178,6 +215,9 @@ static int match(struct session *s)
     if (code >= 0)
         return code;
     snprintf(state, sizeof state, "%.*s.state", (int)n, out);
+    /* one that an earlier run left is gone on with */
+    if (access(state, F_OK) != 0 && fits_in_memory(&s->o))
+        return run(s, NULL);
     return run(s, given ? given : state);
 }
 
@@ -223,6 +263,8 @@ int kin_command_match(int argc, char **argv)
 /* Runs a job whose state is of no use afterwards. */
 static int run_aside(struct session *s)
 {
+    if (fits_in_memory(&s->o))
+        return run(s, NULL);
     const char *tmp = getenv("TMPDIR");
     char made[PATH_BYTES];
     tmp = tmp && *tmp ? tmp : "/tmp";

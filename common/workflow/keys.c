@@ -102,7 +102,8 @@ static const struct kin_check_key limit_keys[] = {
     LIMIT(max_field_bytes, 65536, 64, 65536),
     LIMIT(max_record_bytes, 1048576, 1024, 16777216),
     LIMIT(max_veto_group, 5000, 2, 1000000),
-    UNSUPPORTED("memory"),
+    {"memory", "a whole number of MiB, 0 to 67108864", "a quarter of the machine's", kin_check_u32,
+     0, 67108864, offsetof(struct kin_limits, memory)},
     UNSUPPORTED("candidates"),
 };
 _Static_assert(KIN_KEYS_MAX == 1024 && KIN_FIELD_BYTES_MAX == 65536, "bounds of limits");

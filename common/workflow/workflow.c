@@ -50,6 +50,7 @@ static bool fill_defaults(struct kin_check *c, struct kin_str text, const char *
                                     .max_keys = 64,
                                     .max_field_bytes = 64 * 1024,
                                     .max_record_bytes = 1024 * 1024,
+                                    .memory = (uint32_t)KIN_MEMORY_AUTO,
                                     .max_veto_group = 5000};
     w->hash = kin_hash64(text.p, text.n, 0);
     w->base_dir = kin_check_copy(c, kin_str_of(base_dir));

@@ -35,6 +35,8 @@ enum kin_golden {
     KIN_GOLDEN_ALL /* every distinct value, joined with "; " */
 };
 
+enum { KIN_MEMORY_AUTO = -1 };
+
 struct kin_limits {
     uint32_t max_block;        /* 5000: a larger block is refined, then windowed */
     uint32_t window;           /* 50: neighbours compared in a windowed block */
@@ -42,6 +44,8 @@ struct kin_limits {
     uint32_t max_keys;         /* 64 a record */
     uint32_t max_field_bytes;  /* 65,536 */
     uint32_t max_record_bytes; /* 1 MiB */
+    uint32_t memory; /* MiB; KIN_MEMORY_AUTO. What an embedded job may keep in memory instead of in a
+                        state on the disk */
     uint32_t max_veto_group; /* 5000: in a larger component vetoes are not checked, and reported */
 };
 

@@ -63,6 +63,10 @@ enum { KIN_LIVE_REMOTE_BYTES = 512 << 20 };
 void kin_live_deliver(struct kin_live *live, kin_node_id from, kin_node_id to,
                       struct kin_frame *frame);
 
+/* The source_list of this world's envs, for programs too: env may be NULL. Any thread. */
+kin_status kin_live_source_list(struct kin_env *env, const char *pattern,
+                                struct kin_source_list *out, struct kin_err *err) KIN_MUST_CHECK;
+
 struct kin_env *kin_live_env(struct kin_live *live, kin_node_id id); /* NULL: no such node */
 void kin_live_free(struct kin_live *live); /* after kin_live_run, or if it never ran */
 

@@ -191,8 +191,6 @@ kin_status kin_live_fail_at(struct kin_err *err, int sys, const char *where, con
 
 /* ---- files.c, output.c: the [task] file functions of kin_env_ops ---- */
 
-kin_status kin_live_source_list(struct kin_env *env, const char *pattern,
-                                struct kin_source_list *out, struct kin_err *err);
 kin_status kin_live_source_open(struct kin_env *env, const char *path,
                                 struct kin_source_handle **out, struct kin_err *err);
 kin_status kin_live_source_read(struct kin_source_handle *handle, uint8_t *to, size_t cap,
