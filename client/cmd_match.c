@@ -4,6 +4,7 @@
 #include "client/job_options.h"
 #include "client/report_read.h"
 #include "client/terminal.h"
+#include "client/train_labels.h"
 #include "common/cli/output_dir.h"
 #include "common/cli/state_dir.h"
 #include "common/env/live/live.h"
@@ -326,6 +327,15 @@ static int write_model(const struct session *s)
     return KIN_EXIT_FAILED;
 }
 
+static int learn(struct session *s)
+{
+    struct kin_err err = {0};
+    if (kin_train_from_labels(s->o.workflow, s->o.labels, &s->model, &s->training, &err) == KIN_OK)
+        return KIN_EXIT_OK;
+    fprintf(stderr, "kindred: %s\n", err.msg);
+    return KIN_EXIT_FAILED;
+}
+
 int kin_command_train(int argc, char **argv)
 {
     struct session s = {.plan = true};
@@ -336,7 +346,7 @@ int kin_command_train(int argc, char **argv)
         code = check_trainable(&s.o);
     if (code < 0) {
         s.o.job.train_only = true;
-        code = run_aside(&s);
+        code = s.o.labels ? learn(&s) : run_aside(&s);
         if (code == KIN_EXIT_OK)
             code = write_model(&s);
         if (code == KIN_EXIT_OK && !s.o.quiet)

@@ -71,13 +71,16 @@ static const char plan_help[] =
 static const char train_help[] =
     "usage: kindred train WORKFLOW -o FILE [OPTIONS]\n"
     "\n"
-    "Trains the model of a workflow on its records, without labels, writes it to FILE (JSON, to "
-    "be\n"
-    "named by `file:` in the workflow's model), and prints what was learnt and what is doubtful.\n"
+    "Trains the model of a workflow on its records, without labels or with, writes it to FILE\n"
+    "(JSON, to be named by `file:` in the workflow's model), and prints what was learnt and what\n"
+    "is doubtful.\n"
     "`kindred match` trains by itself where the workflow names no file; training once and keeping\n"
     "the model makes later runs comparable.\n"
     "\n"
     "  -o, --output FILE      where the model goes; a file there is replaced\n"
+    "      --labels FILE      learn from what is known: a CSV with columns id, entity (records of\n"
+    "                         one entity are the same; source beside id where ids repeat), or\n"
+    "                         id_a, id_b, label (1 the same, 0 not; source_a, source_b)\n"
     "      --workers N        workers the job is split over, 1 to 64 (default 1)\n"
     "      --threads N        compute threads, 1 to 256 (default: one per processor)\n"
     "      --state DIR        where to keep intermediate state (default: a temporary directory)\n"
@@ -95,6 +98,7 @@ enum {
     OPT_KEEP,
     OPT_FSYNC,
     OPT_KEY,
+    OPT_LABELS,
     OPT_LOG,
     OPT_AT,
     OPT_DETACH
@@ -128,6 +132,7 @@ static const struct option plan_options[] = {{"workers", required_argument, NULL
                                              {NULL, 0, NULL, 0}};
 
 static const struct option train_options[] = {{"output", required_argument, NULL, 'o'},
+                                              {"labels", required_argument, NULL, OPT_LABELS},
                                               {"workers", required_argument, NULL, OPT_WORKERS},
                                               {"threads", required_argument, NULL, OPT_THREADS},
                                               {"state", required_argument, NULL, OPT_STATE},
@@ -184,6 +189,9 @@ static bool take_option(struct kin_cli_job *o, int c)
         return true;
     case OPT_KEY:
         o->key_file = optarg;
+        return true;
+    case OPT_LABELS:
+        o->labels = optarg;
         return true;
     case OPT_LOG:
         o->json_log = strcmp(optarg, "json") == 0;

@@ -12,6 +12,7 @@ struct kin_cli_job {
     const char *out_dir;
     const char *state_dir;
     const char *key_file;
+    const char *labels; /* train; NULL: without */
     unsigned long workers, threads;
     bool pairs, check, strict, quiet, fsync, keep_state, json_log;
     struct kin_cluster_options cluster; /* match; address NULL: an embedded one */

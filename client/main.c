@@ -19,6 +19,7 @@ static const char usage[] =
     "  train WORKFLOW -o FILE         train the model of a workflow, and keep it\n"
     "  suggest FILE...                a first workflow file for these sources\n"
     "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
+    "  explain WORKFLOW A B           why two records match or do not; or a MatchGroup\n"
     "\n"
     "on a running cluster, named by --cluster URL or KINDRED_CLUSTER:\n"
     "  match WORKFLOW -o DIR          the same job, run there\n"
@@ -39,7 +40,7 @@ static const struct command {
     {"train", kin_command_train},       {"suggest", kin_command_suggest},
     {"evaluate", kin_command_evaluate}, {"jobs", kin_command_jobs},
     {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
-    {"status", kin_command_status},
+    {"status", kin_command_status},     {"explain", kin_command_explain},
 };
 
 static const struct command *find_command(const char *name)

@@ -1,7 +1,7 @@
 #ifndef KIN_CLIENT_PROFILE_FILE_H
 #define KIN_CLIENT_PROFILE_FILE_H
 /* One file of records, opened for reading from its start: plain or compressed, CSV or JSON Lines.
- * Private to client/profile_*.c. Main thread. */
+ * Private to client/profile_*.c and client/labels.c. Main thread. */
 #include "common/record/reader.h"
 
 struct kin_profile_input {

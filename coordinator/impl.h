@@ -154,6 +154,18 @@ struct source_file {
     uint32_t source;
     uint64_t bytes, changed;
 };
+/* job.c: [task] the files of a workflow's sources in input order, added to a list that is owned,
+ * also on error */
+kin_status source_files_list(struct kin_env *env, const struct kin_workflow *w,
+                             struct source_file **files, size_t *count,
+                             struct kin_err *err) KIN_MUST_CHECK;
+void source_files_free(struct source_file *files, size_t count);
+/* load.c: how a file of a source is read, and whether its columns will do */
+struct kin_reader_options source_reader_options(const struct kin_workflow *w, uint32_t source,
+                                                const char *path, size_t chunk_bytes);
+kin_status source_check_header(const struct kin_header *header,
+                               const struct kin_workflow_source *source,
+                               struct kin_err *err) KIN_MUST_CHECK;
 
 struct chunk_info { /* by chunk number - 1 */
     uint64_t base;

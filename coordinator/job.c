@@ -29,38 +29,58 @@ struct start_task {
 };
 
 /* Two patterns of a source may find the same file: it is read once. */
-static bool has_file(const struct start_task *t, uint32_t source, const char *path)
+static bool has_file(const struct source_file *files, size_t count, uint32_t source,
+                     const char *path)
 {
-    for (size_t i = 0; i < t->file_count; i++) {
-        if (t->files[i].source == source && strcmp(t->files[i].path, path) == 0)
+    for (size_t i = 0; i < count; i++) {
+        if (files[i].source == source && strcmp(files[i].path, path) == 0)
             return true;
     }
     return false;
 }
 
-static kin_status add_files(struct start_task *t, struct kin_env *env, uint32_t source,
-                            const char *pattern)
+static kin_status add_files(struct kin_env *env, uint32_t source, const char *pattern,
+                            struct source_file **files, size_t *count, struct kin_err *err)
 {
     struct kin_source_list list = {0};
-    kin_status status = env->ops->source_list(env, pattern, &list, &t->task.err);
+    kin_status status = env->ops->source_list(env, pattern, &list, err);
     if (status != KIN_OK)
-        return kin_err_wrap(&t->task.err, status, "source '%s'", t->workflow->sources[source].name);
-    struct source_file *files =
-        kin_reallocarray(t->files, t->file_count + list.count, sizeof *files);
-    if (!files) {
+        return status;
+    struct source_file *grown = kin_reallocarray(*files, *count + list.count, sizeof *grown);
+    if (!grown) {
         kin_source_list_deinit(&list);
-        return kin_err_set(&t->task.err, KIN_E_NOMEM, "out of memory");
+        return kin_err_set(err, KIN_E_NOMEM, "out of memory");
     }
-    t->files = files;
+    *files = grown;
     for (size_t i = 0; i < list.count; i++) {
-        if (has_file(t, source, list.files[i].path))
+        if (has_file(grown, *count, source, list.files[i].path))
             continue;
-        files[t->file_count++] = (struct source_file){list.files[i].path, source,
-                                                      list.files[i].bytes, list.files[i].changed};
+        grown[(*count)++] = (struct source_file){list.files[i].path, source, list.files[i].bytes,
+                                                 list.files[i].changed};
         list.files[i].path = NULL; /* moved */
     }
     kin_source_list_deinit(&list);
     return KIN_OK;
+}
+
+kin_status source_files_list(struct kin_env *env, const struct kin_workflow *w,
+                             struct source_file **files, size_t *count, struct kin_err *err)
+{
+    for (uint32_t s = 0; s < w->source_count; s++) {
+        for (size_t p = 0; p < w->sources[s].path_count; p++) {
+            kin_status status = add_files(env, s, w->sources[s].paths[p], files, count, err);
+            if (status != KIN_OK)
+                return kin_err_wrap(err, status, "source '%s'", w->sources[s].name);
+        }
+    }
+    return KIN_OK;
+}
+
+void source_files_free(struct source_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        kin_free(files[i].path);
+    kin_free(files);
 }
 
 static void write_record(struct start_task *t, const struct kin_coordinator *c)
@@ -175,13 +195,9 @@ static void start_run(struct kin_env *env, struct kin_work *work)
     struct start_task *t = (struct start_task *)work;
     const struct jobrec *rec = t->task.job->rec;
     bool sent = rec && jobrec_is_sent(rec);
-    kin_status status = KIN_OK;
-    if (sent)
-        status = jobrec_files(rec, &t->files, &t->file_count);
-    for (uint32_t s = 0; !sent && s < t->workflow->source_count && status == KIN_OK; s++) {
-        for (size_t p = 0; p < t->workflow->sources[s].path_count && status == KIN_OK; p++)
-            status = add_files(t, env, s, t->workflow->sources[s].paths[p]);
-    }
+    kin_status status =
+        sent ? jobrec_files(rec, &t->files, &t->file_count)
+             : source_files_list(env, t->workflow, &t->files, &t->file_count, &t->task.err);
     if (status == KIN_OK) {
         write_record(t, t->task.c);
         status = t->record.failed ? KIN_E_NOMEM : compare_store(t, env);
@@ -195,9 +211,7 @@ static void start_run(struct kin_env *env, struct kin_work *work)
 static void start_release(struct ctask *task)
 {
     struct start_task *t = (struct start_task *)task;
-    for (size_t i = 0; i < t->file_count; i++)
-        kin_free(t->files[i].path);
-    kin_free(t->files);
+    source_files_free(t->files, t->file_count);
     kin_buf_deinit(&t->record);
     kin_buf_deinit(&t->owners);
     kin_buf_deinit(&t->old_keys);

@@ -35,7 +35,7 @@ struct load_slot {
 };
 
 struct load {
-    struct kin_reader_options reader_options;
+    size_t chunk_bytes;
     struct file_reader reader;
     struct header_ref *header; /* of the file being cut */
     uint64_t next_cut;         /* number of the next chunk */
@@ -153,18 +153,26 @@ static kin_status copy_header(const struct kin_header *from, struct header_ref *
     return KIN_OK;
 }
 
+struct kin_reader_options source_reader_options(const struct kin_workflow *w, uint32_t source,
+                                                const char *path, size_t chunk_bytes)
+{
+    const struct kin_workflow_source *s = &w->sources[source];
+    return (struct kin_reader_options){.format = s->format_given ? s->format : kin_format_of(path),
+                                       .delimiter = s->delimiter,
+                                       .chunk_bytes = chunk_bytes,
+                                       .max_record_bytes = w->limits.max_record_bytes,
+                                       .max_field_bytes = w->limits.max_field_bytes};
+}
+
 static struct kin_reader_options options_of(const struct cjob *job, uint32_t file)
 {
-    const struct kin_workflow_source *source = &job->workflow->sources[job->files[file].source];
-    struct kin_reader_options o = job->load->reader_options;
-    o.format = source->format_given ? source->format : kin_format_of(job->files[file].path);
-    o.delimiter = source->delimiter;
-    return o;
+    return source_reader_options(job->workflow, job->files[file].source, job->files[file].path,
+                                 job->load->chunk_bytes);
 }
 
 /* Without its column of ids a CSV would have every row rejected, one by one, for a mistake in the
  * workflow file. In JSON Lines each row has columns of its own. */
-static kin_status check_header(const struct kin_header *header,
+kin_status source_check_header(const struct kin_header *header,
                                const struct kin_workflow_source *source, struct kin_err *err)
 {
     struct kin_str id = kin_str_of(source->id);
@@ -210,8 +218,9 @@ static kin_status open_file(struct cut_task *t, const struct cjob *job)
     if (status == KIN_OK)
         status = kin_cutter_open(&options, input, &r->cutter, &t->task.err);
     if (status == KIN_OK && options.format == KIN_FORMAT_CSV)
-        status = check_header(kin_cutter_header(r->cutter),
-                              &job->workflow->sources[job->files[r->file].source], &t->task.err);
+        status =
+            source_check_header(kin_cutter_header(r->cutter),
+                                &job->workflow->sources[job->files[r->file].source], &t->task.err);
     if (status == KIN_OK) {
         header_unref(t->opened); /* of a file that ended within this task */
         t->opened = NULL;
@@ -676,17 +685,13 @@ void load_on_opened(struct kin_coordinator *c)
 void load_begin(struct kin_coordinator *c)
 {
     struct cjob *job = c->job;
-    const struct kin_limits *limits = &job->workflow->limits;
     job->load = kin_calloc(1, sizeof *job->load);
     if (!job->load) {
         job_fail(c, KIN_E_NOMEM, "out of memory");
         return;
     }
     job->load->reader.env = c->env;
-    job->load->reader_options = (struct kin_reader_options){
-        .chunk_bytes =
-            c->job->options->chunk_bytes ? c->job->options->chunk_bytes : KIN_CHUNK_BYTES,
-        .max_record_bytes = limits->max_record_bytes,
-        .max_field_bytes = limits->max_field_bytes};
+    job->load->chunk_bytes =
+        job->options->chunk_bytes ? job->options->chunk_bytes : KIN_CHUNK_BYTES;
     job_phase(c, KIN_PHASE_LOAD);
 }

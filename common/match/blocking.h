@@ -59,6 +59,11 @@ size_t kin_blocking_keys(const struct kin_key_rule *rules, size_t rule_count, co
 bool kin_blocking_key_values(const struct kin_key_rule *rule, const uint8_t *rec, uint64_t key,
                              struct kin_buf *out);
 
+/* For people: the values of that combination, joined with " + "; of each at most 200 bytes. false:
+ * there is none, and nothing was appended. */
+bool kin_blocking_key_print(const struct kin_schema *schema, const struct kin_key_rule *rule,
+                            const uint8_t *rec, uint64_t key, struct kin_buf *out);
+
 /* Keys of an oversized key refined by the next field: the parent's rule number, bit 63, and a hash
  * of parent, depth and the value (or "null"). */
 uint64_t kin_key_refine(uint64_t parent, unsigned depth, const struct kin_value *value_or_null);

@@ -8,7 +8,7 @@
 
 /* ---- for people ---- */
 
-static void print_value(const struct kin_value *v, enum kin_type type, struct kin_buf *out)
+void kin_value_print(const struct kin_value *v, enum kin_type type, struct kin_buf *out)
 {
     int32_t days;
     double number;
@@ -41,8 +41,8 @@ void kin_comparer_print(const struct kin_comparer *c, unsigned comparison,
         const struct kin_compared_part *part = &compared->part[i];
         if (i)
             kin_buf_puts(out, " + ");
-        print_value(side ? &part->b : &part->a, type_of(plan, side ? part->field_b : part->field_a),
-                    out);
+        kin_value_print(side ? &part->b : &part->a,
+                        type_of(plan, side ? part->field_b : part->field_a), out);
     }
 }
 

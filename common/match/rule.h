@@ -63,6 +63,22 @@ enum kin_truth { KIN_FALSE, KIN_UNKNOWN, KIN_TRUE };
 enum kin_truth kin_condition_eval(const struct kin_condition *condition, const uint8_t *a,
                                   const uint8_t *b, struct kin_kernel_scratch *s);
 
+/* A condition taken apart, for explanations: its terms and operators in the order they are written,
+ * each with its own truth for the pair. */
+struct kin_condition_part {
+    unsigned depth;   /* of the operators it is inside of */
+    bool is_term;     /* else AND, OR or NOT */
+    const char *text; /* canonical: "AND", "Exact(email)" */
+    enum kin_truth truth;
+    const uint16_t *fields; /* of a term */
+    unsigned field_count;
+};
+/* At most KIN_RULE_NODES_MAX parts; they lie in the arena. KIN_E_NOMEM. */
+kin_status kin_condition_explain(struct kin_arena *arena, const struct kin_schema *schema,
+                                 const struct kin_condition *condition, const uint8_t *a,
+                                 const uint8_t *b, struct kin_kernel_scratch *s,
+                                 struct kin_condition_part **out, size_t *count) KIN_MUST_CHECK;
+
 /* ---- deciding pairs ---- */
 
 /* All rules together: distinct terms once, cheapest first, remembered within a pair. Immutable once

@@ -61,6 +61,9 @@ static inline bool kin_value_place(const struct kin_value *v, struct kin_place *
 /* Year of a day counted from 1970-01-01, proleptic Gregorian (year 0 is 1 BC). */
 int32_t kin_year_of_days(int32_t days);
 
+/* For people: texts as they are, days as YYYY-MM-DD, numbers and places in decimals. */
+void kin_value_print(const struct kin_value *v, enum kin_type type, struct kin_buf *out);
+
 static inline struct kin_str kin_value_str(const struct kin_value *v)
 {
     return (struct kin_str){(const char *)v->p, v->bytes};

@@ -207,7 +207,8 @@ void train_recall(struct train *t)
     }
     if (t->without & KIN_TRAIN_WITHOUT_OVERLAP)
         t->estimated = t->low = t->high = t->found;
-    if (t->labelled && t->input->all_matches_labelled)
+    if (t->labelled &&
+        (t->input->all_matches_labelled || t->estimated < t->matches.total)) /* at least these */
         t->estimated = t->low = t->high = t->matches.total;
     t->estimated = t->estimated < possible ? t->estimated : possible;
     t->high = t->high < possible ? t->high : possible;

@@ -216,7 +216,14 @@ void kin_train_print(const struct kin_model *model, const struct kin_train_repor
     kin_buf_printf(out, "records %llu, possible pairs %llu, random pairs %llu\n",
                    (unsigned long long)o->records, (unsigned long long)o->possible_pairs,
                    (unsigned long long)o->random_pairs);
-    kin_buf_printf(out, "matches: the keys find %llu", (unsigned long long)o->found);
+    if (o->labelled_matches) {
+        kin_buf_printf(out, "labels: %llu pairs that match, %llu that do not\n",
+                       (unsigned long long)o->labelled_matches,
+                       (unsigned long long)o->labelled_others);
+        kin_buf_printf(out, "matches: about %llu in all", (unsigned long long)o->matches);
+    } else {
+        kin_buf_printf(out, "matches: the keys find %llu", (unsigned long long)o->found);
+    }
     if (report->recall >= 0) {
         kin_buf_printf(out, " of about %llu (%llu to %llu), ", (unsigned long long)o->matches,
                        (unsigned long long)o->matches_low, (unsigned long long)o->matches_high);

@@ -5,7 +5,7 @@
 cd "$scratch" || exit 1
 mkdir tmp
 export TMPDIR=$scratch/tmp
-commands='match plan train evaluate suggest jobs attach cancel status'
+commands='match plan train evaluate explain suggest jobs attach cancel status'
 
 # run STATUS ARGS...: in ./stdout and ./stderr
 run() {
