@@ -93,10 +93,14 @@ static void on_report(void *arg, const struct kin_report *report)
     s->rejected = report->rejected;
     if (s->o.job.train_only)
         return;
-    if (s->plan)
+    if (s->plan && s->o.json) {
+        if (kin_report_json(report, s->o.workflow, &s->summary) != KIN_OK)
+            kin_terminal_say("the plan cannot be written: out of memory");
+    } else if (s->plan) {
         kin_display_plan(report, s->o.workflow, thread_count(&s->o), &s->summary);
-    else if (!s->o.quiet)
+    } else if (!s->o.quiet) {
         summarise(s, report);
+    }
 }
 
 static void on_model(void *arg, struct kin_str model, struct kin_str training)

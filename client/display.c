@@ -1,5 +1,6 @@
 #include "client/display.h"
 
+#include "client/display_blocking.h"
 #include "client/terminal.h"
 
 #include <stdio.h>
@@ -308,4 +309,5 @@ void kin_display_plan(const struct kin_report *r, const struct kin_workflow *w, 
                    kin_display_number(pairs, a), seconds, (double)bytes / (1 << 30), threads);
     kin_buf_puts(
         out, "  (pairs under several keys are compared once; blocks over max_block are refined)\n");
+    kin_display_blocking(r, w, out);
 }

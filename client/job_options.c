@@ -58,9 +58,12 @@ static const char match_help[] =
 static const char plan_help[] =
     "usage: kindred plan WORKFLOW [OPTIONS]\n"
     "\n"
-    "Reads the sources and counts the pairs and the largest blocks of each blocking key, and\n"
-    "estimates time and memory of the match, before any pair is compared.\n"
+    "Reads the sources and counts the pairs and the largest blocks of each blocking key; "
+    "estimates\n"
+    "time and memory of the match, which part of the matches the keys find, and which further key\n"
+    "would find most more. A model is trained, if the workflow's names no file.\n"
     "\n"
+    "      --json             the plan as JSON: what report.json has, and \"blocking\"\n"
     "      --workers N        workers the job is split over, 1 to 64 (default 1)\n"
     "      --threads N        compute threads, 1 to 256 (default: one per processor)\n"
     "      --state DIR        where to keep intermediate state (default: a temporary directory)\n"
@@ -101,7 +104,8 @@ enum {
     OPT_LABELS,
     OPT_LOG,
     OPT_AT,
-    OPT_DETACH
+    OPT_DETACH,
+    OPT_JSON
 };
 
 static const struct option match_options[] = {
@@ -123,7 +127,8 @@ static const struct option match_options[] = {
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0}};
 
-static const struct option plan_options[] = {{"workers", required_argument, NULL, OPT_WORKERS},
+static const struct option plan_options[] = {{"json", no_argument, NULL, OPT_JSON},
+                                             {"workers", required_argument, NULL, OPT_WORKERS},
                                              {"threads", required_argument, NULL, OPT_THREADS},
                                              {"state", required_argument, NULL, OPT_STATE},
                                              {"log", required_argument, NULL, OPT_LOG},
@@ -203,6 +208,9 @@ static bool take_option(struct kin_cli_job *o, int c)
         return true;
     case OPT_DETACH:
         o->detach = true;
+        return true;
+    case OPT_JSON:
+        o->json = true;
         return true;
     default:
         return false; /* getopt_long has said what is wrong */

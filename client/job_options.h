@@ -14,7 +14,7 @@ struct kin_cli_job {
     const char *key_file;
     const char *labels; /* train; NULL: without */
     unsigned long workers, threads;
-    bool pairs, check, strict, quiet, fsync, keep_state, json_log;
+    bool pairs, check, strict, quiet, fsync, keep_state, json_log, json;
     struct kin_cluster_options cluster; /* match; address NULL: an embedded one */
     bool at_coordinator, detach;
 

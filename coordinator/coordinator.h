@@ -19,7 +19,7 @@ struct kin_job_options {
     struct kin_str workflow; /* text of the workflow file; must parse */
     const char *base_dir;    /* what relative paths in it are joined to */
     const char *out_dir;     /* where the outputs appear; unused with plan_only */
-    bool plan_only;          /* stop after Settle: blocks and pairs are known, none is compared */
+    bool plan_only;          /* stop when it is known what the blocking keys cost and find */
     bool train_only;         /* stop when the model is trained */
     bool pairs;              /* write pairs.csv too */
     uint32_t chunk_bytes;    /* of source text in one batch; 0: KIN_CHUNK_BYTES */
@@ -61,6 +61,7 @@ struct kin_report_key {
     bool star;
     uint64_t blocks, postings, pairs, largest; /* blocks of two or more; pairs: within them */
     uint64_t compared, skipped, matched;       /* skipped: seen under a smaller key */
+    double found, found_alone; /* of a plan: expected matches that it finds; that only it finds */
 };
 struct kin_report_block { /* a large block, or an oversized one */
     uint64_t key;
@@ -72,6 +73,31 @@ struct kin_report_block { /* a large block, or an oversized one */
 struct kin_report_group { /* a MatchGroup over limits.max_group: to be looked at */
     char match_id[33];
     uint32_t size;
+};
+/* Of a plan: how many of the matches share a key, and keys that would find more. Matches are what
+ * the rules and the model of the workflow take for such. */
+enum kin_recall_state {
+    KIN_RECALL_NOT_LOOKED, /* there are no records, or it is no plan */
+    KIN_RECALL_KNOWN,
+    KIN_RECALL_COMPLETE, /* the keys follow from the rules: nothing that these match is missed */
+    KIN_RECALL_UNKNOWN
+};
+struct kin_report_next_key {
+    char *text;           /* as in block_on, without the brackets; owned */
+    double extra_pairs;   /* that no present key finds */
+    double taken;         /* of these: for matches by the rules or the model */
+    double extra_matches; /* expected: of `taken` as many as the keys can have missed */
+    double recall;        /* with it; negative: not known */
+};
+enum { KIN_REPORT_NEXT_KEYS = 5 };
+struct kin_report_recall {
+    enum kin_recall_state state;
+    char *why;                 /* unknown: the reason, for people; owned */
+    double found;              /* expected matches that the keys find */
+    double matches, low, high; /* in all, with a 95 % interval; known only */
+    double at_most;            /* bound of the recall by what another key finds */
+    struct kin_report_next_key next[KIN_REPORT_NEXT_KEYS]; /* the best first */
+    unsigned next_count;
 };
 enum { KIN_REPORT_GROUPS_MAX = 100 }; /* the largest so many are named */
 enum { KIN_SIZE_BUCKETS = 9 }; /* groups of 1, 2, 3, 4, 5-9, 10-49, 50-99, 100-499, 500 and more */
@@ -94,6 +120,7 @@ struct kin_report {
     uint64_t *unparsable; /* [field] */
     bool *
         without_column; /* [field] no source has any of its columns: a misspelt name, most likely */
+    struct kin_report_recall recall;
     uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked;
     uint64_t phase_us[KIN_PHASE_COUNT];
     uint64_t total_us;

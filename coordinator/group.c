@@ -117,7 +117,7 @@ static int by_block(const void *a, const void *b)
     return x->key < y->key ? -1 : x->key > y->key;
 }
 
-static void finish_plan_only(struct kin_coordinator *c)
+void plan_finish(struct kin_coordinator *c)
 {
     struct kin_report *report = &c->job->report;
     for (size_t s = 0; s < report->source_count; s++) {
@@ -151,11 +151,7 @@ void plan_make(struct kin_coordinator *c)
         }
         report->large_count = kept;
     }
-    if (c->job->options->plan_only) {
-        finish_plan_only(c);
-        return;
-    }
-    if (job->workflow->model) {
+    if (job->workflow->model || job->options->plan_only) {
         train_begin(c);
         return;
     }

@@ -5,6 +5,7 @@
 #include "common/base/radix.h"
 #include "common/group/golden.h"
 #include "common/group/union_find.h"
+#include "common/match/compare_decide.h"
 #include "common/record/batch.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/page.h"
@@ -245,6 +246,7 @@ struct cjob {
     struct kin_buf plan_bytes; /* as workers are sent it */
     uint64_t plan;
     struct train *train;
+    struct assess *assess;
     bool counted;                 /* all workers have */
     struct kin_buf model_text;    /* JSON; empty without a model */
     struct kin_buf training_text; /* of one that was trained: the report, for people */
@@ -351,9 +353,32 @@ struct split_output { /* all owned */
 };
 kin_status split_chunk(const struct split_input *in, struct split_output *out) KIN_MUST_CHECK;
 void split_output_deinit(struct split_output *out);
+/* sample.c */
+struct sample { /* {0}: none was taken */
+    struct kin_coordinator *c;
+    void (*ready)(struct kin_coordinator *c);
+    struct sample_record {
+        uint64_t hash;
+        uint32_t record;
+        uint32_t worker; /* its home */
+    } * items;
+    size_t count;
+    unsigned waiting; /* workers whose features are to come */
+    struct kin_frame *features[KIN_WORKERS_MAX];
+    const uint8_t **records; /* [count] features */
+};
+/* The `want` live records (all, if there are fewer) whose hash is smallest, in the order of these
+ * hashes; then ready is called. s stays where it is. */
+void sample_take(struct kin_coordinator *c, struct sample *s, size_t want,
+                 void (*ready)(struct kin_coordinator *));
+void sample_deinit(struct sample *s);
 /* train.c */
-void train_begin(struct kin_coordinator *c); /* the blocks are known; goes on to the match */
-bool train_counts(const struct cjob *job);   /* workers are to count */
+/* The blocks are known; goes on to the match, or with plan_only to assess_begin. */
+void train_begin(struct kin_coordinator *c);
+/* How the job's model decides, once it is there. counts: {0}, owned, to outlive *out. */
+kin_status train_decider(const struct cjob *job, struct kin_value_counts *counts,
+                         struct kin_model_decider **out, struct kin_err *err) KIN_MUST_CHECK;
+bool train_counts(const struct cjob *job); /* workers are to count */
 void train_ask(const struct kin_coordinator *c, struct kin_message *m);
 const struct kin_buf *train_every(const struct cjob *job); /* payload of COUNT */
 kin_status train_take_patterns(struct kin_coordinator *c, const struct kin_frame *f) KIN_MUST_CHECK;
@@ -361,10 +386,16 @@ kin_status train_take_values(struct kin_coordinator *c, struct cworker *w) KIN_M
 void train_counted(struct kin_coordinator *c); /* all workers' counts are here */
 void train_free(struct cjob *job);
 kin_status plan_write(struct kin_coordinator *c) KIN_MUST_CHECK; /* what there is by now */
+/* assess.c: what a plan says of the blocking keys */
+void assess_begin(struct kin_coordinator *c); /* the pairs are counted; goes on to the end */
+/* Pairs of a pattern that just the keys of the set find. false: out of memory. */
+bool assess_take(struct cjob *job, uint64_t pattern, uint64_t set, uint64_t pairs) KIN_MUST_CHECK;
+void assess_free(struct cjob *job);
 /* dedupe.c */
 void dedupe_begin(struct kin_coordinator *c);
 /* group.c */
 void plan_make(struct kin_coordinator *c);
+void plan_finish(struct kin_coordinator *c); /* of a job that is no more than a plan */
 void plan_take_settled(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
                        struct kin_frame *f);
 void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, struct kin_frame *f);

@@ -38,6 +38,9 @@ void report_deinit(struct kin_report *r)
     kin_free(r->keys);
     kin_free(r->unparsable);
     kin_free(r->large_groups);
+    kin_free(r->recall.why);
+    for (unsigned i = 0; i < r->recall.next_count; i++)
+        kin_free(r->recall.next[i].text);
     kin_free(r->without_column);
     *r = (struct kin_report){0};
 }
@@ -134,6 +137,67 @@ static json_t *groups_json(const struct kin_report *r)
     return o;
 }
 
+static void put_number(json_t *object, const char *key, double value)
+{
+    json_object_set_new(object, key, json_real(value));
+}
+
+static double rate(double part, double whole)
+{
+    return whole > 0 ? part / whole : 0;
+}
+
+static json_t *next_keys_json(const struct kin_report_recall *recall)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < recall->next_count; i++) {
+        const struct kin_report_next_key *next = &recall->next[i];
+        json_t *o = json_object();
+        json_object_set_new(o, "key", text_of(next->text));
+        put_number(o, "extra_pairs", next->extra_pairs);
+        put_number(o, "extra_matches", next->extra_matches);
+        put_number(o, "taken_for_matches", next->taken);
+        put_number(o, "matches_per_million_pairs",
+                   1e6 * rate(next->extra_matches, next->extra_pairs));
+        if (next->recall >= 0)
+            put_number(o, "recall", next->recall);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+/* Of a plan only. What is not known is left out. */
+static json_t *blocking_json(const struct kin_report *r)
+{
+    static const char *const states[] = {"not_looked", "known", "complete", "unknown"};
+    const struct kin_report_recall *recall = &r->recall;
+    bool known = recall->state == KIN_RECALL_KNOWN;
+    json_t *o = json_object(), *keys = json_array();
+    json_object_set_new(o, "recall_is", text_of(states[recall->state]));
+    if (recall->why)
+        json_object_set_new(o, "why", text_of(recall->why));
+    put_number(o, "found", recall->found);
+    if (known) {
+        put_number(o, "matches", recall->matches);
+        put_number(o, "matches_low", recall->low);
+        put_number(o, "matches_high", recall->high);
+        put_number(o, "recall", rate(recall->found, recall->matches));
+    }
+    put_number(o, "recall_at_most", recall->at_most);
+    for (size_t k = 0; k < r->key_count; k++) {
+        json_t *key = json_object();
+        json_object_set_new(key, "key", text_of(r->keys[k].text));
+        put_number(key, "found", r->keys[k].found);
+        put_number(key, "found_alone", r->keys[k].found_alone);
+        if (known)
+            put_number(key, "recall", rate(r->keys[k].found, recall->matches));
+        json_array_append_new(keys, key);
+    }
+    json_object_set_new(o, "keys", keys);
+    json_object_set_new(o, "next_keys", next_keys_json(recall));
+    return o;
+}
+
 kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow *workflow,
                            struct kin_buf *out)
 {
@@ -153,6 +217,8 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
     json_object_set_new(o, "large_blocks", blocks_json(r, r->large, r->large_count, false));
     json_object_set_new(o, "oversized_blocks",
                         blocks_json(r, r->oversized, r->oversized_count, true));
+    if (r->recall.state != KIN_RECALL_NOT_LOOKED)
+        json_object_set_new(o, "blocking", blocking_json(r));
     put(o, "excess_keys", r->excess_keys);
     for (size_t f = 0; f < workflow->schema.count; f++) {
         put(unparsable, workflow->fields[f].name, r->unparsable[f]);

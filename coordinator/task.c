@@ -281,6 +281,7 @@ void job_free(struct kin_coordinator *c)
     kin_buf_deinit(&job->plan_bytes);
     kin_buf_deinit(&job->model_text);
     kin_buf_deinit(&job->training_text);
+    assess_free(job);
     train_free(job);
     kin_union_find_deinit(&job->sets);
     kin_free(job->best_rule);

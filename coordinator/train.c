@@ -12,14 +12,12 @@
  * (source, id) are gathered here and compared all with all, which tells how often levels occur
  * among random pairs. What comes of it is a function of the records alone, so the model is too. */
 
-enum { SAMPLE_TASKS = 16, MODEL_BYTES_MAX = KIN_MODEL_FILE_MAX };
-static const size_t READ_BYTES = 65536;
-
-struct sample_record {
-    uint64_t hash;
-    uint32_t record;
-    uint32_t worker; /* its home */
+enum {
+    SAMPLE_TASKS = 16,
+    MODEL_BYTES_MAX = KIN_MODEL_FILE_MAX,
+    PLAN_PASS_PAIRS = 1000000 /* of each key, where no model says how many */
 };
+static const size_t READ_BYTES = 65536;
 
 struct train {
     struct kin_comparer *comparer;
@@ -30,12 +28,8 @@ struct train {
     uint64_t totals[KIN_COMPARISONS_MAX];
     struct kin_buf counts[KIN_COMPARISONS_MAX]; /* struct kin_keyed: hash, records */
     /* the random sample */
-    bool sampled;
-    struct sample_record *sample;
-    size_t sample_count;
-    unsigned waiting; /* workers whose features are to come, then tasks */
-    struct kin_frame *features[KIN_WORKERS_MAX];
-    const uint8_t **records;
+    struct sample sample;
+    unsigned waiting; /* tasks */
     struct kin_pattern_table random;
 };
 
@@ -50,10 +44,7 @@ void train_free(struct cjob *job)
     kin_pattern_table_deinit(&t->random);
     for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
         kin_buf_deinit(&t->counts[i]);
-    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
-        kin_frame_unref(t->features[w]);
-    kin_free(t->sample);
-    kin_free(t->records);
+    sample_deinit(&t->sample);
     kin_free(t);
     job->train = NULL;
 }
@@ -101,12 +92,45 @@ kin_status plan_write(struct kin_coordinator *c)
 
 static void model_ready(struct kin_coordinator *c)
 {
+    if (c->job->options->plan_only) {
+        assess_begin(c);
+        return;
+    }
     if (plan_write(c) != KIN_OK || group_begin_match(c) != KIN_OK) {
         job_fail(c, KIN_E_NOMEM, "out of memory");
         return;
     }
     job_phase(c, KIN_PHASE_MATCH);
     track_advance_all(c);
+}
+
+kin_status train_decider(const struct cjob *job, struct kin_value_counts *counts,
+                         struct kin_model_decider **out, struct kin_err *err)
+{
+    const struct train *t = job->train;
+    struct kin_arena arena = {0};
+    struct kin_model model;
+    struct kin_model_tables tables;
+    kin_status status = kin_model_read(job->model_text.p, job->model_text.n, &arena, &model, err);
+    for (unsigned i = 0; status == KIN_OK && i < job->workflow->model->comparison_count; i++) {
+        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[i].p;
+        size_t n = t->counts[i].n / sizeof *k, kept = 0;
+        if (!job->workflow->model->comparisons[i].term_frequency)
+            continue;
+        struct kin_value_count *items = kin_reallocarray(NULL, n, sizeof *items);
+        for (size_t j = 0; items && j < n; j++) {
+            if (k[j].value > 1)
+                items[kept++] = (struct kin_value_count){k[j].key, k[j].value};
+        }
+        status = items ? kin_value_counts_set(counts, i, t->totals[i], items, kept) : KIN_E_NOMEM;
+        kin_free(items);
+    }
+    if (status == KIN_OK) {
+        kin_model_tables(&model, &tables);
+        status = kin_model_decider_new(t->comparer, &tables, counts, out, err);
+    }
+    kin_arena_deinit(&arena);
+    return status;
 }
 
 /* ---- a model from its file ---- */
@@ -177,7 +201,7 @@ static void file_finish(struct ctask *task)
     }
     c->job->model_text = t->text;
     t->text = (struct kin_buf){0};
-    if (c->job->train->values)
+    if (c->job->train->values || c->job->options->plan_only)
         counts_begin(c);
     else
         model_ready(c);
@@ -196,6 +220,7 @@ void train_ask(const struct kin_coordinator *c, struct kin_message *m)
     m->u.count.job = c->job->id;
     m->u.count.plan = c->job->plan;
     m->u.count.values = c->job->train->values;
+    m->u.count.rules = c->job->options->plan_only;
 }
 
 const struct kin_buf *train_every(const struct cjob *job)
@@ -208,7 +233,7 @@ kin_status train_take_patterns(struct kin_coordinator *c, const struct kin_frame
     struct train *t = c->job->train;
     const struct kin_workflow_model *model = c->job->workflow->model;
     uint64_t passes = 0;
-    for (size_t p = 0; p < model->pass_count; p++)
+    for (size_t p = 0; model && p < model->pass_count; p++)
         passes |= (uint64_t)1 << model->passes[p];
     if (f->payload.n % KIN_PATTERN_BYTES)
         return KIN_E_PROTO;
@@ -220,8 +245,10 @@ kin_status train_take_patterns(struct kin_coordinator *c, const struct kin_frame
             return KIN_E_PROTO;
         /* only every n-th block of its smallest key was looked at */
         uint64_t scale = kin_le32(t->every.p + 4 * (size_t)rule);
-        if ((set & passes) &&
-            !kin_pattern_table_add(&t->found, pattern, set & passes, count * scale))
+        if ((set & passes) && !kin_pattern_table_add(&t->found, pattern & ~KIN_PATTERN_MATCHED,
+                                                     set & passes, count * scale))
+            return KIN_E_NOMEM;
+        if (c->job->options->plan_only && !assess_take(c->job, pattern, set, count * scale))
             return KIN_E_NOMEM;
     }
     return KIN_OK;
@@ -232,7 +259,8 @@ kin_status train_take_values(struct kin_coordinator *c, struct cworker *w)
 {
     struct train *t = c->job->train;
     struct kin_cursor at = kin_cursor_of(w->values.p, w->values.n);
-    for (size_t i = 0; i < c->job->workflow->model->comparison_count; i++) {
+    const struct kin_workflow_model *model = c->job->workflow->model;
+    for (size_t i = 0; model && i < model->comparison_count; i++) {
         uint64_t total = kin_cursor_u64(&at), n = kin_cursor_u64(&at);
         const uint8_t *p =
             n <= kin_cursor_left(&at) / 16 ? kin_cursor_take(&at, 16 * (size_t)n) : NULL;
@@ -250,18 +278,20 @@ kin_status train_take_values(struct kin_coordinator *c, struct cworker *w)
     return KIN_OK;
 }
 
-/* Every n-th block of each blocking key, so that about pass_pairs of its pairs are looked at. */
+/* Every n-th block of each blocking key, so that about pass_pairs of its pairs are looked at; of
+ * the stars too for a plan. */
 static void choose_blocks(struct kin_coordinator *c)
 {
     struct train *t = c->job->train;
     const struct kin_workflow *w = c->job->workflow;
-    for (size_t k = 0; k < w->block_key_count && !w->model->file; k++) {
-        uint64_t every = c->job->report.keys[k].pairs / w->model->pass_pairs + 1;
+    bool plan = c->job->options->plan_only;
+    size_t keys = plan ? w->key_count : w->model->file ? 0 : w->block_key_count;
+    for (size_t k = 0; k < keys; k++) {
+        uint32_t most = w->model ? w->model->pass_pairs : PLAN_PASS_PAIRS;
+        uint64_t every = c->job->report.keys[k].pairs / most + 1;
         kin_buf_u32(&t->every, every < UINT32_MAX ? (uint32_t)every : UINT32_MAX);
     }
 }
-
-static void sample_begin(struct kin_coordinator *c);
 
 static void counts_begin(struct kin_coordinator *c)
 {
@@ -279,20 +309,21 @@ void train_begin(struct kin_coordinator *c)
     const struct kin_workflow_model *model = job->workflow->model;
     struct train *t = job->train = kin_calloc(1, sizeof *t);
     struct kin_err err;
-    kin_status status = t ? kin_comparer_new(&job->workflow->schema, model->comparisons,
-                                             model->comparison_count, &t->comparer, &err)
-                          : KIN_E_NOMEM;
+    kin_status status = t ? KIN_OK : KIN_E_NOMEM;
+    if (t && model)
+        status = kin_comparer_new(&job->workflow->schema, model->comparisons,
+                                  model->comparison_count, &t->comparer, &err);
     if (status != KIN_OK) {
         job_fail(c, status, "the model: %s", kin_status_text(status));
         return;
     }
-    for (size_t i = 0; i < model->comparison_count; i++) {
+    for (size_t i = 0; model && i < model->comparison_count; i++) {
         const struct kin_comparison *k = &model->comparisons[i];
         if (k->term_frequency || (!model->file && kin_level_is_exact(k->levels[0])))
             t->values |= (uint32_t)1 << i;
     }
     job_phase(c, KIN_PHASE_TRAIN);
-    if (!model->file) {
+    if (!model || !model->file) {
         counts_begin(c);
         return;
     }
@@ -334,68 +365,10 @@ static void added_up_run(struct kin_env *env, struct kin_work *work)
     t->status = add_up(t->job->train);
 }
 
-static void added_up(struct ctask *task)
-{
-    struct kin_coordinator *c = task->c;
-    if (task->status != KIN_OK)
-        job_fail(c, task->status, "out of memory");
-    else if (c->job->workflow->model->file)
-        model_ready(c);
-    else
-        sample_begin(c);
-}
+static void random_begin(struct kin_coordinator *c);
 
-void train_counted(struct kin_coordinator *c)
-{
-    struct ctask *t = ctask_new(c, sizeof *t, added_up_run, added_up, NULL);
-    if (t)
-        ctask_start(t);
-    else
-        job_fail(c, KIN_E_NOMEM, "out of memory");
-}
-
-/* ---- the random sample ---- */
-
-struct sample_task {
-    struct ctask task;
-    struct sample_record *items;
-    size_t count;
-};
-
-static int by_hash(const void *a, const void *b)
-{
-    const struct sample_record *x = a, *y = b;
-    if (x->hash != y->hash)
-        return x->hash < y->hash ? -1 : 1;
-    return x->record < y->record ? -1 : x->record > y->record;
-}
-
-/* All records whose hash is at most `limit`. */
-static kin_status gather(struct page_view *view, const struct cjob *job, uint64_t limit,
-                         struct kin_buf *out)
-{
-    kin_buf_clear(out);
-    for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
-        const struct kin_page *page = page_view_get(view, chunk);
-        if (!page)
-            return view->status;
-        const char *name = job->workflow->sources[page->source].name;
-        uint64_t seed = kin_hash64(name, strlen(name), 0);
-        for (uint32_t i = 0; i < page->count; i++) {
-            uint32_t record = (uint32_t)page->base + i;
-            struct kin_str id = kin_page_id(page, i);
-            /* another hash than the one that chooses the home */
-            uint64_t hash = kin_hash_mix(kin_hash64(id.p, id.n, seed), 7);
-            if (hash > limit || job->dead_bits[record / 8] >> (record % 8) & 1)
-                continue;
-            struct sample_record r = {hash, record, kin_home_worker(&job->shards, seed, id)};
-            kin_buf_put(out, &r, sizeof r);
-        }
-    }
-    return out->failed ? KIN_E_NOMEM : KIN_OK;
-}
-
-static size_t sample_size(const struct cjob *job)
+/* So many that their pairs are as many as are wanted. */
+static size_t random_records(const struct cjob *job)
 {
     uint64_t n = 2;
     while (n * (n - 1) / 2 < job->workflow->model->random_pairs)
@@ -403,86 +376,22 @@ static size_t sample_size(const struct cjob *job)
     return (size_t)n;
 }
 
-static void sample_run(struct kin_env *env, struct kin_work *work)
+static void added_up(struct ctask *task)
 {
-    struct sample_task *t = (struct sample_task *)work;
-    const struct cjob *job = t->task.job;
-    struct page_view view;
-    struct kin_buf found = {0};
-    size_t want = sample_size(job);
-    double part = job->records ? 1.5 * (double)want / (double)job->records : 1;
-    uint64_t limit = part < 0.9 ? (uint64_t)(part * 18446744073709551615.0) : UINT64_MAX;
-    kin_status status = page_view_init(&view, env, job);
-    if (status == KIN_OK)
-        status = gather(&view, job, limit, &found);
-    while (status == KIN_OK && limit != UINT64_MAX && found.n / sizeof *t->items < want) {
-        limit = limit < UINT64_MAX / 2 ? 2 * limit : UINT64_MAX;
-        status = gather(&view, job, limit, &found);
-    }
-    page_view_deinit(&view);
-    t->items = (struct sample_record *)(void *)found.p;
-    t->count = found.n / sizeof *t->items;
-    if (status == KIN_OK && t->count)
-        qsort(t->items, t->count, sizeof *t->items, by_hash);
-    t->count = t->count < want ? t->count : want;
-    t->task.status = status;
-}
-
-static void sample_release(struct ctask *task)
-{
-    kin_free(((struct sample_task *)task)->items);
-}
-
-static void random_begin(struct kin_coordinator *c);
-
-static void on_features(struct rpc *r, const struct kin_message *m, struct kin_frame *f)
-{
-    struct kin_coordinator *c = r->arg;
-    struct train *t = c->job->train;
-    if (m->type != KIN_MSG_PULLED) {
-        job_fail(c, KIN_E_PROTO, "worker %u answered nonsense", r->worker + 1);
-        return;
-    }
-    t->features[r->worker] = kin_frame_ref(f);
-    if (--t->waiting == 0)
-        random_begin(c);
-}
-
-static void sample_finish(struct ctask *task)
-{
-    struct sample_task *s = (struct sample_task *)task;
     struct kin_coordinator *c = task->c;
-    struct train *t = c->job->train;
-    if (task->status != KIN_OK) {
-        job_fail(c, task->status, "records cannot be sampled: %s", kin_status_text(task->status));
-        return;
-    }
-    t->sample = s->items;
-    t->sample_count = s->count;
-    s->items = NULL;
-    struct kin_buf wanted[KIN_WORKERS_MAX] = {0};
-    for (size_t i = 0; i < t->sample_count; i++)
-        kin_buf_u32(&wanted[t->sample[i].worker], t->sample[i].record);
-    t->waiting = 1; /* this function */
-    for (unsigned w = 0; w < job_workers(c); w++) {
-        if (wanted[w].n == 0 && !wanted[w].failed)
-            continue;
-        struct kin_message m = {.type = KIN_MSG_PULL};
-        m.u.pull.job = c->job->id;
-        m.u.pull.what = KIN_PULL_FEATURES;
-        t->waiting++;
-        if (rpc_start(c, w, &m, &wanted[w], on_features, c, 0) != KIN_OK)
-            job_fail(c, KIN_E_NOMEM, "out of memory");
-    }
-    if (!c->job->failed && --t->waiting == 0)
-        random_begin(c);
+    if (task->status != KIN_OK)
+        job_fail(c, task->status, "out of memory");
+    else if (!c->job->workflow->model || c->job->workflow->model->file)
+        model_ready(c);
+    else
+        sample_take(c, &c->job->train->sample, random_records(c->job), random_begin);
 }
 
-static void sample_begin(struct kin_coordinator *c)
+void train_counted(struct kin_coordinator *c)
 {
-    struct sample_task *t = ctask_new(c, sizeof *t, sample_run, sample_finish, sample_release);
+    struct ctask *t = ctask_new(c, sizeof *t, added_up_run, added_up, NULL);
     if (t)
-        ctask_start(&t->task);
+        ctask_start(t);
     else
         job_fail(c, KIN_E_NOMEM, "out of memory");
 }
@@ -504,10 +413,11 @@ static void random_run(struct kin_env *env, struct kin_work *work)
     bool across = job->workflow->across_sources;
     struct kin_comparer_scratch *scratch = kin_comparer_scratch_new();
     t->task.status = scratch ? KIN_OK : KIN_E_NOMEM;
-    for (size_t i = t->first; i < train->sample_count && scratch; i += SAMPLE_TASKS) {
-        const uint8_t *a = train->records[i];
-        for (size_t j = i + 1; j < train->sample_count; j++) {
-            const uint8_t *b = train->records[j];
+    const struct sample *sample = &train->sample;
+    for (size_t i = t->first; i < sample->count && scratch; i += SAMPLE_TASKS) {
+        const uint8_t *a = sample->records[i];
+        for (size_t j = i + 1; j < sample->count; j++) {
+            const uint8_t *b = sample->records[j];
             if (across && kin_features_source(a) == kin_features_source(b))
                 continue;
             uint64_t pattern = kin_comparer_pattern(train->comparer, scratch, a, b);
@@ -539,33 +449,10 @@ static void random_finish(struct ctask *task)
         fit_begin(c);
 }
 
-/* The features as they came, by record; they are checked: they came over the wire. */
-static kin_status index_sample(const struct cjob *job, struct train *t)
-{
-    struct kin_cursor at[KIN_WORKERS_MAX];
-    for (unsigned w = 0; w < job->shards.workers; w++) {
-        const struct kin_frame *f = t->features[w];
-        at[w] = kin_cursor_of(f ? f->payload.p : NULL, f ? f->payload.n : 0);
-    }
-    t->records = kin_calloc(t->sample_count + 1, sizeof *t->records);
-    if (!t->records)
-        return KIN_E_NOMEM;
-    for (size_t i = 0; i < t->sample_count; i++) {
-        struct kin_cursor *c = &at[t->sample[i].worker];
-        uint32_t bytes = kin_cursor_left(c) >= 4 ? kin_le32(c->p) : 0;
-        const uint8_t *rec = bytes ? kin_cursor_take(c, bytes) : NULL;
-        if (!rec || !kin_features_valid(rec, bytes, (unsigned)job->workflow->schema.count) ||
-            !kin_features_fit(rec, &job->workflow->schema))
-            return KIN_E_PROTO;
-        t->records[i] = rec;
-    }
-    return KIN_OK;
-}
-
 static void random_begin(struct kin_coordinator *c)
 {
     struct train *t = c->job->train;
-    kin_status status = index_sample(c->job, t);
+    kin_status status = KIN_OK;
     t->waiting = SAMPLE_TASKS;
     for (size_t i = 0; i < SAMPLE_TASKS && status == KIN_OK; i++) {
         struct random_task *r = ctask_new(c, sizeof *r, random_run, random_finish, random_release);

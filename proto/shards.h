@@ -58,17 +58,31 @@ enum kin_pull {
     KIN_PULL_FEATURES =
         4, /* request payload: u32 record[]; payload: their features, in that order */
     KIN_PULL_PATTERNS = 5, /* offset: entry; payload: entries of KIN_PATTERN_BYTES */
-    KIN_PULL_VALUES = 6    /* offset: byte; payload: for each comparison u64 records with a value,
+    KIN_PULL_VALUES = 6,   /* offset: byte; payload: for each comparison u64 records with a value,
                               u64 n, then n times u64 hash, u64 records; hashes ascend */
+    KIN_PULL_KEYED = 7     /* the records at home in sampled blocks of keys that no record has yet;
+                              request payload: u32 keys, then for each u32 n, u32 terms and the
+                              terms: u32 bytes, text, padded to 4; payload: u32 record, u32 bytes,
+                              features ..., by record */
 };
+/* Of a key that is tried (KIN_PULL_KEYED) every n-th block. Its rule number is its place in the
+ * request. */
+static inline bool kin_key_is_sampled(uint64_t key, uint32_t every)
+{
+    return kin_hash_mix(key, 3) % every == 0;
+}
 enum {
     KIN_FOREST_BYTES = 16,  /* u32 record, u32 root, u32 best rule, i32 weight of that edge */
     KIN_EDGE_BYTES = 16,    /* u32 a, u32 b, u32 rule | KIN_EDGE_STAR, i32 weight. The rule of an
                                edge that only the model made is the number of rules */
     KIN_PATTERN_BYTES = 24, /* u64 agreement pattern, u64 set of blocking keys that both records
                                share (bit: its number), u64 pairs */
+    KIN_KEYED_MAX = 16,     /* keys of one KIN_PULL_KEYED */
     KIN_EDGE_STAR = 1 << 16
 };
+/* Of a pattern, where COUNT asks for it: a rule matches the pair. Comparisons end below. Without a
+ * model it is all there is of a pattern, and pairs that no rule matches are not counted. */
+#define KIN_PATTERN_MATCHED ((uint64_t)1 << 63)
 
 /* SETTLED payload: u32 key rules, u32 oversized, u32 large; then for each key rule u64 blocks (of
  * two or more), postings, pairs, largest; then the oversized keys, u64 each; then the large blocks:

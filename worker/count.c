@@ -7,8 +7,9 @@
  * pairs: training costs no more to move when there are more records.
  *
  * A pair is counted once, where it would be scored: in the block of its smallest common key; with
- * the set of all blocking keys that find it, so that the coordinator knows what each key finds and
- * how far they overlap. Only ordinary blocks count. */
+ * the set of all keys that find it, so that the coordinator knows what each key finds and how far
+ * they overlap. Only ordinary blocks count. For a plan the stars count too, as far as they are no
+ * larger than ordinary blocks, and pairs are told that the rules match. */
 
 enum { PASSES_MAX = 64 };
 
@@ -17,12 +18,13 @@ enum { PASSES_MAX = 64 };
 struct count_task {
     struct worker_task task;
     struct store_view view;
-    struct kin_comparer_scratch *scratch;
-    struct kin_buf members; /* const uint8_t * */
+    struct kin_comparer_scratch *scratch; /* of the model */
+    struct kin_decider_state *state;      /* of the rules, where they are asked for */
+    struct kin_buf members;               /* const uint8_t * */
     struct kin_pattern_table table;
 };
 
-/* The blocking keys both have in common, oversized ones left out, and the smallest of them. */
+/* The keys both have in common, oversized ones left out, and the smallest of them. */
 static uint64_t common_keys(const struct worker_job *job, const uint8_t *a, const uint8_t *b,
                             uint64_t *smallest)
 {
@@ -32,7 +34,7 @@ static uint64_t common_keys(const struct worker_job *job, const uint8_t *a, cons
     while (i < n && j < m) {
         uint64_t p = kin_le64(x + 8 * (size_t)i), q = kin_le64(y + 8 * (size_t)j);
         unsigned rule = kin_key_rule_number(p);
-        if (p == q && rule < job->workflow->block_key_count && rule < PASSES_MAX &&
+        if (p == q && rule < job->count_every_n && rule < PASSES_MAX &&
             !worker_key_oversized(job, p)) {
             if (!set)
                 *smallest = p;
@@ -42,6 +44,18 @@ static uint64_t common_keys(const struct worker_job *job, const uint8_t *a, cons
         j += p >= q;
     }
     return set;
+}
+
+/* False: the pair does not count. */
+static bool pattern_of(const struct count_task *t, const uint8_t *a, const uint8_t *b,
+                       uint64_t *pattern)
+{
+    const struct worker_job *job = t->task.job;
+    bool matched = t->state && kin_decide(job->decider, t->state, a, b) >= 0;
+    *pattern = matched ? KIN_PATTERN_MATCHED : 0;
+    if (job->comparer)
+        *pattern |= kin_comparer_pattern(job->comparer, t->scratch, a, b);
+    return matched || job->comparer;
 }
 
 static kin_status count_block(struct count_task *t, const struct partition *p,
@@ -60,13 +74,12 @@ static kin_status count_block(struct count_task *t, const struct partition *p,
     }
     for (uint32_t i = 0; i < b->count; i++) {
         for (uint32_t j = i + 1; j < b->count; j++) {
-            uint64_t smallest = 0;
+            uint64_t smallest = 0, pattern;
             if (across && kin_features_source(m[i]) == kin_features_source(m[j]))
                 continue;
             uint64_t set = common_keys(job, m[i], m[j], &smallest);
-            if (smallest != b->key)
+            if (smallest != b->key || !pattern_of(t, m[i], m[j], &pattern))
                 continue;
-            uint64_t pattern = kin_comparer_pattern(job->comparer, t->scratch, m[i], m[j]);
             if (!kin_pattern_table_add(&t->table, pattern, set, 1))
                 return KIN_E_NOMEM;
         }
@@ -77,9 +90,10 @@ static kin_status count_block(struct count_task *t, const struct partition *p,
 static bool is_looked_at(const struct worker_job *job, const struct block *b)
 {
     unsigned rule = kin_key_rule_number(b->key);
-    uint32_t every = b->kind == BLOCK_PAIRS && rule < job->count_every_n
-                         ? kin_le32(job->count_every.p + 4 * (size_t)rule)
-                         : 0;
+    bool counts = b->kind == BLOCK_PAIRS ||
+                  (b->kind == BLOCK_STAR && b->count <= job->workflow->limits.max_block);
+    uint32_t every =
+        counts && rule < job->count_every_n ? kin_le32(job->count_every.p + 4 * (size_t)rule) : 0;
     return every && kin_hash_mix(b->key, 1) % every == 0;
 }
 
@@ -89,7 +103,8 @@ static void patterns_run(struct kin_env *env, struct kin_work *work)
     struct worker_job *job = t->task.job;
     kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
     t->scratch = kin_comparer_scratch_new();
-    if (status == KIN_OK && !t->scratch)
+    t->state = job->count_rules ? kin_decider_state_new(job->decider) : NULL;
+    if (status == KIN_OK && (!t->scratch || (job->count_rules && !t->state)))
         status = KIN_E_NOMEM;
     while (status == KIN_OK) {
         size_t at = atomic_fetch_add_explicit(&job->item_next, 1, memory_order_relaxed);
@@ -104,6 +119,7 @@ static void patterns_run(struct kin_env *env, struct kin_work *work)
     }
     t->task.status = status;
     kin_comparer_scratch_free(t->scratch);
+    kin_decider_state_free(t->state);
     store_view_deinit(&t->view);
     kin_buf_deinit(&t->members);
 }
@@ -129,6 +145,11 @@ static void reply(struct worker_job *job)
     worker_send(job->worker, &m, job->count_request, NULL);
 }
 
+static size_t comparisons_of(const struct worker_job *job)
+{
+    return job->workflow->model ? job->workflow->model->comparison_count : 0;
+}
+
 /* The answers, in an order of their own, so that a PULL can go on in another life. */
 static kin_status finish_answers(struct worker_job *job)
 {
@@ -141,7 +162,7 @@ static kin_status finish_answers(struct worker_job *job)
         kin_buf_u64(&job->patterns, t->slots[i].count);
     }
     kin_buf_clear(&job->values);
-    for (size_t i = 0; i < job->workflow->model->comparison_count; i++) {
+    for (size_t i = 0; i < comparisons_of(job); i++) {
         const struct kin_buf *v = &job->value_lists[i];
         kin_buf_u64(&job->values, job->value_totals[i]);
         kin_buf_u64(&job->values, v->n / 16);
@@ -188,8 +209,13 @@ static kin_status start_patterns(struct worker_job *job)
     return KIN_OK;
 }
 
-static kin_status begin(struct worker_job *job, const struct kin_frame *f)
+static kin_status begin(struct worker_job *job, const struct kin_message *m,
+                        const struct kin_frame *f)
 {
+    job->count_rules = m->u.count.rules && job->workflow->rule_count;
+    kin_status status = job->count_rules ? worker_decider(job) : KIN_OK;
+    if (status != KIN_OK)
+        return status;
     worker_values_clear(job);
     kin_pattern_table_deinit(&job->count_table);
     kin_buf_clear(&job->count_every);
@@ -202,14 +228,15 @@ static kin_status begin(struct worker_job *job, const struct kin_frame *f)
 void worker_job_on_count(struct worker_job *job, const struct kin_message *m, struct kin_frame *f)
 {
     job->count_request = m->request;
-    if (!job->comparer || !job->plan_installed || job->plan != m->u.count.plan ||
-        job->count_state == STEP_RUNNING || job->match_state == STEP_RUNNING || f->payload.n % 4)
+    if (!(job->comparer || m->u.count.rules) || !job->plan_installed ||
+        job->plan != m->u.count.plan || job->count_state == STEP_RUNNING ||
+        job->match_state == STEP_RUNNING || f->payload.n % 4)
         return;
     if (job->count_state == STEP_DONE) {
         reply(job);
         return;
     }
-    job->count_status = begin(job, f);
+    job->count_status = begin(job, m, f);
     job->count_left = 1; /* this call: so that what is started below does not end before it */
     job->item_count = 0; /* progress is of matching */
     kin_status status = KIN_OK;
@@ -217,7 +244,7 @@ void worker_job_on_count(struct worker_job *job, const struct kin_message *m, st
         job->count_state = STEP_RUNNING;
         if (f->payload.n)
             status = start_patterns(job);
-        if (status == KIN_OK)
+        if (status == KIN_OK && job->workflow->model)
             status = worker_values_start(job, m->u.count.values);
     }
     worker_count_done(job, status);

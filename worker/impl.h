@@ -160,7 +160,8 @@ struct worker_job {
     uint64_t count_request;
     kin_status count_status;
     uint32_t count_left;        /* tasks */
-    struct kin_buf count_every; /* u32 for each blocking key */
+    bool count_rules;           /* the rules say of each pair whether they match it */
+    struct kin_buf count_every; /* u32 for each of the first keys */
     uint32_t count_every_n;
     struct kin_pattern_table count_table;
     uint32_t value_ranges_left;
@@ -266,6 +267,7 @@ void worker_values_clear(struct worker_job *job);
 
 /* match.c */
 void worker_job_on_match(struct worker_job *job, const struct kin_message *m);
+kin_status worker_decider(struct worker_job *job) KIN_MUST_CHECK; /* of the rules; once made */
 void worker_match_free(struct worker_job *job);
 void worker_match_failed(struct worker_job *job,
                          kin_status status); /* tells; asked again, it starts anew */
@@ -278,6 +280,13 @@ void worker_cluster_answer(struct worker_job *job);
 void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_rows(struct worker_job *job, const struct kin_message *m);
+/* keyed.c: records in sampled blocks of keys that a plan tries */
+struct worker_keyed {
+    const struct worker_job *job;
+    struct kin_str request; /* the payload */
+    struct kin_buf out;     /* owned */
+};
+kin_status worker_keyed_run(struct worker_keyed *k, struct store_view *view) KIN_MUST_CHECK;
 /* veto.c */
 void worker_job_on_veto(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 

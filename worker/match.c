@@ -459,6 +459,15 @@ static void match_finish(struct worker_task *task)
         worker_cluster_start(job);
 }
 
+kin_status worker_decider(struct worker_job *job)
+{
+    struct kin_err err;
+    if (job->decider || !job->workflow->rule_count)
+        return KIN_OK;
+    return kin_decider_new(&job->workflow->schema, job->workflow->rules, job->workflow->rule_count,
+                           &job->decider, &err);
+}
+
 void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
 {
     job->match_request = m->request;
@@ -475,13 +484,11 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
     kin_free(job->rule_counts);
     job->rule_counts =
         kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
-    struct kin_err err;
     kin_status status = job->rule_counts ? make_items(job) : KIN_E_NOMEM;
     if (status == KIN_OK && job->workflow->model && !job->model_decider)
         status = KIN_E_PROTO; /* a plan without its model */
-    if (status == KIN_OK && !job->decider && job->workflow->rule_count)
-        status = kin_decider_new(&job->workflow->schema, job->workflow->rules,
-                                 job->workflow->rule_count, &job->decider, &err);
+    if (status == KIN_OK)
+        status = worker_decider(job);
     if (status != KIN_OK) {
         worker_match_failed(job, status);
         return;

@@ -91,13 +91,26 @@ static kin_status pull_features(struct pull_task *t, struct store_view *view)
     return KIN_OK;
 }
 
+static kin_status pull_keyed(struct pull_task *t, struct store_view *view)
+{
+    const struct kin_buf *request = &t->frame->payload;
+    struct worker_keyed keyed = {.job = t->task.job,
+                                 .request = {(const char *)request->p, request->n}};
+    kin_status status = worker_keyed_run(&keyed, view);
+    t->out = keyed.out;
+    t->last = true;
+    return status;
+}
+
 static void pull_run(struct kin_env *env, struct kin_work *work)
 {
     struct pull_task *t = (struct pull_task *)work;
     struct store_view view;
     kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job->durable);
     if (status == KIN_OK)
-        status = t->what == KIN_PULL_EDGES ? pull_edges(t, &view, env) : pull_features(t, &view);
+        status = t->what == KIN_PULL_EDGES   ? pull_edges(t, &view, env)
+                 : t->what == KIN_PULL_KEYED ? pull_keyed(t, &view)
+                                             : pull_features(t, &view);
     if (status == KIN_OK && t->out.failed)
         status = KIN_E_NOMEM;
     t->task.status = status;
@@ -143,7 +156,9 @@ void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, str
         pull_memory(job, m, &job->stars, 1);
         return;
     }
-    if (!(what == KIN_PULL_EDGES && matched) && what != KIN_PULL_FEATURES)
+    bool settled = job->settle_state == STEP_DONE;
+    if (!(what == KIN_PULL_EDGES && matched) && !(what == KIN_PULL_KEYED && settled) &&
+        what != KIN_PULL_FEATURES)
         return;
     if (worker_task_under_way(job, m->request) || !worker_job_loaded(job))
         return;

@@ -58,6 +58,16 @@ double kin_math_exp2(double x)
     return sum * of_bits((uint64_t)(whole + EXPONENT_BIAS) << MANTISSA_BITS);
 }
 
+double kin_math_root(double x)
+{
+    double root = x > 1 ? x : 1;
+    if (!(x > 0))
+        return 0;
+    for (unsigned k = 0; k < 80; k++) /* Newton's, from above */
+        root = 0.5 * (root + x / root);
+    return root;
+}
+
 /* Bit by bit: squaring a number of [1, 2) doubles its logarithm, and the carry past 2 is the next
  * bit (Knuth, The Art of Computer Programming 1, section 1.2.2, exercise 25). */
 uint32_t kin_math_log2_fixed(uint64_t n)

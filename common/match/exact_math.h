@@ -9,6 +9,7 @@
 
 double kin_math_log2(double x); /* x > 0 and finite; relative error under 1e-15 away from x = 1 */
 double kin_math_exp2(double x); /* x clamped to -1000..1000 */
+double kin_math_root(double x); /* square root, for x up to 2^60 or so; 0 for x <= 0 */
 
 /* log2(n) in units of 2^-24, rounded; n >= 1. Integers only; error under 4 units. */
 uint32_t kin_math_log2_fixed(uint64_t n);

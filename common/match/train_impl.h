@@ -81,7 +81,6 @@ void train_u(struct train *t);
 /* How much of the agreement that two comparisons could share they do share: 0 independent, 1 the
  * one never without the other (Lewontin's D'); only what stands out clearly from chance. */
 double train_dependence(double both, double a, double b, double n);
-double train_root(double x);
 /* train_pass.c */
 void train_passes(struct train *t, unsigned round);
 /* Probability that a pair of this pass matches, by its classes. */

@@ -1,10 +1,8 @@
 /* How many matches there are: found by the passes, and missed by all of them. */
 #include <string.h>
 
-#include "common/match/exact_math.h"
+#include "common/match/recall.h"
 #include "common/match/train_impl.h"
-
-#define LN2 0.69314718055994530942
 
 /* Probability that a pair matches: the mean over the passes that found it. Each pass leaves out
  * other comparisons, and none of them is right alone. */
@@ -20,56 +18,22 @@ double train_set_posterior(const struct train *t, const struct train_set *set)
     return n > 0 ? sum / n : train_independent_posterior(t, set->pattern);
 }
 
-struct captures {
-    double all;                        /* matches found by any pass */
-    double by[KIN_MODEL_PASSES_MAX];   /* by this pass */
-    double only[KIN_MODEL_PASSES_MAX]; /* by this pass alone */
-    double two;                        /* by exactly two */
-};
-
-static void capture(struct captures *c, uint32_t passes, double matches)
+static struct kin_captures count_captures(const struct train *t)
 {
-    if (passes == 0)
-        return;
-    c->all += matches;
-    for (uint32_t rest = passes; rest; rest &= rest - 1)
-        c->by[__builtin_ctz(rest)] += matches;
-    if ((passes & (passes - 1)) == 0)
-        c->only[__builtin_ctz(passes)] += matches;
-    else if (__builtin_popcount(passes) == 2)
-        c->two += matches;
-}
-
-static struct captures count_captures(const struct train *t)
-{
-    struct captures c = {0};
+    struct kin_captures c = {0};
     for (size_t k = 0; k < t->set_count; k++) {
         double pairs = t->sets[k].count * t->set_scale;
-        capture(&c, t->sets[k].passes, pairs * train_set_posterior(t, &t->sets[k]));
+        kin_captures_add(&c, t->sets[k].passes, pairs * train_set_posterior(t, &t->sets[k]));
     }
     return c;
-}
-
-/* Chao's lower bound for lists of different reach: as if passes were independent,
- *   missed = sum over pairs of passes (only i * only j) / (found by two + 1),
- * which for two passes is Lincoln's and Petersen's estimate. Where errors come together there are
- * more. (Chao 1987, 1989.) */
-static double missed_by(const struct captures *c, unsigned passes, double one)
-{
-    double single = 0, pairs = 0;
-    for (unsigned p = 0; p < passes; p++) {
-        pairs += single * c->only[p];
-        single += c->only[p];
-    }
-    return pairs / (c->two + one);
 }
 
 /* Keys that share fields are not independent: with keys on (a, b), (b, c) and (a, c) one error
  * makes two of them miss. If errors in different fields are independent, this is what the passes
  * find of one match: all 2^n ways in which the fields of the keys agree or not. */
-static struct captures expected_captures(const struct train *t)
+static struct kin_captures expected_captures(const struct train *t)
 {
-    struct captures c = {0};
+    struct kin_captures c = {0};
     uint32_t fields = 0;
     for (unsigned p = 0; p < t->pass_count; p++)
         fields |= t->input->passes[p].forced;
@@ -86,7 +50,7 @@ static struct captures expected_captures(const struct train *t)
             uint32_t forced = t->input->passes[p].forced;
             found |= (uint32_t)(forced != 0 && (forced & ~equal) == 0) << p;
         }
-        capture(&c, found, probability);
+        kin_captures_add(&c, found, probability);
         if (equal == 0)
             return c;
     }
@@ -94,9 +58,9 @@ static struct captures expected_captures(const struct train *t)
 
 /* By how much the bound is off for that reason alone. 1 if keys are not of whole values (prefixes,
  * sounds, words), which shows in that passes find other shares than expected. */
-static double shared_fields(const struct train *t, const struct captures *seen)
+static double shared_fields(const struct train *t, const struct kin_captures *seen)
 {
-    struct captures c = expected_captures(t);
+    struct kin_captures c = expected_captures(t);
     if (!(c.two > 1e-6) || !(seen->all > 0))
         return 1;
     for (unsigned p = 0; p < t->pass_count; p++) {
@@ -104,33 +68,8 @@ static double shared_fields(const struct train *t, const struct captures *seen)
         if (is > 1.2 * expected + 0.02 || expected > 1.2 * is + 0.02)
             return 1;
     }
-    double sum = c.all + missed_by(&c, t->pass_count, 0);
+    double sum = c.all + kin_captures_missed(&c, t->pass_count, 0);
     return sum < 0.8 ? 0.8 : sum > 1.25 ? 1.25 : sum;
-}
-
-/* The interval is log-normal around what is missed. */
-static void estimate_missed(struct train *t, const struct captures *c)
-{
-    double off = shared_fields(t, c), single = 0, variance = 0;
-    double missed = missed_by(c, t->pass_count, 1);
-    for (unsigned p = 0; p < t->pass_count; p++)
-        single += c->only[p];
-    for (unsigned p = 0; p < t->pass_count; p++) {
-        double slope = (single - c->only[p]) / (c->two + 1);
-        variance += c->only[p] * slope * slope;
-    }
-    variance += missed * missed / (c->two + 1) + missed;
-    double all = c->all + missed, corrected = all / off;
-    t->estimated = corrected > c->all ? corrected : c->all;
-    t->low = t->high = t->estimated;
-    missed = t->estimated - c->all;
-    if (missed > 1e-9) {
-        /* the factor is exp(1.96 sqrt(log(1 + variance / missed^2))), to base 2 */
-        double spread = LN2 * kin_math_log2(1 + variance / (missed * missed));
-        double factor = kin_math_exp2(1.96 * train_root(spread) / LN2);
-        t->low = c->all + missed / factor;
-        t->high = c->all + missed * factor;
-    }
 }
 
 /* Probability that a pass finds a match, if its key compares whole values and errors in different
@@ -194,9 +133,13 @@ void train_recall(struct train *t)
 {
     double possible = (double)t->input->possible_pairs;
     if (t->set_count > 0) {
-        struct captures c = count_captures(t);
+        struct kin_captures c = count_captures(t);
+        struct kin_recall_estimate e =
+            kin_captures_estimate(&c, t->pass_count, shared_fields(t, &c));
         t->found = c.all;
-        estimate_missed(t, &c);
+        t->estimated = e.matches;
+        t->low = e.low;
+        t->high = e.high;
         t->overlap_known = t->pass_count > 1;
     } else {
         if (t->random_is_pass)

@@ -87,16 +87,6 @@ double train_dependence(double both, double a, double b, double n)
     return more > most ? 1 : more / most;
 }
 
-double train_root(double x)
-{
-    double root = x > 1 ? x : 1;
-    if (!(x > 0))
-        return 0;
-    for (unsigned k = 0; k < 80; k++) /* Newton's, from above */
-        root = 0.5 * (root + x / root);
-    return root;
-}
-
 static void count_dependence(struct train *t)
 {
     double n[KIN_COMPARISONS_MAX][KIN_COMPARISONS_MAX][4];
@@ -138,7 +128,7 @@ static void weigh_comparisons(struct train *t)
         }
         for (unsigned j = 0; j < t->count; j++)
             company += j != i ? t->dependence[i][j] : 0;
-        t->alone[i] = 1 / train_root(company);
+        t->alone[i] = 1 / kin_math_root(company);
     }
 }
 
