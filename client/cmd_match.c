@@ -236,6 +236,13 @@ static void session_deinit(struct session *s)
 
 static int check_sendable(const struct kin_cli_job *o)
 {
+    if (!o->at_coordinator && o->workflow->link_file_count) {
+        fprintf(stderr,
+                "kindred: %s: its files of links are not sent to a cluster; --at-coordinator reads "
+                "them there\n",
+                o->workflow_path);
+        return KIN_EXIT_USAGE;
+    }
     if (o->at_coordinator || !o->workflow->model || !o->workflow->model->file)
         return -1;
     fprintf(stderr,

@@ -206,9 +206,30 @@ static void sizes_table(const struct kin_report_read *r, struct kin_buf *out)
     }
 }
 
+/* What holds the largest groups together: a value to be ignored, most likely. */
+static void glue_table(const struct kin_report_read *r, struct kin_buf *name, struct kin_buf *out)
+{
+    char a[32], b[32];
+    if (r->large_count)
+        kin_buf_puts(out,
+                     "\n  Groups over limits.max_group, and the values that hold them together\n");
+    for (size_t i = 0; i < r->large_count; i++) {
+        const struct kin_report_group_read *g = &r->large[i];
+        kin_buf_printf(out, "  %-32.32s %5s records\n", fit(name, g->match_id),
+                       kin_display_number(g->size, a));
+        for (size_t k = 0; k < g->glue_count; k++) {
+            kin_buf_printf(out, "    %s ", fit(name, g->glue[k].field));
+            kin_buf_putc(out, '\'');
+            kin_terminal_put(out, kin_str_of(g->glue[k].value), 60);
+            kin_buf_printf(out, "': %s of %s links\n", kin_display_number(g->glue[k].links, a),
+                           kin_display_number(g->links, b));
+        }
+    }
+}
+
 static void counts_table(const struct kin_report_read *r, struct kin_buf *out)
 {
-    char note[64];
+    char note[96];
     row(out, "MatchGroups", r->groups, "of two records or more");
     row(out, "records in them", r->grouped, "");
     snprintf(note, sizeof note, "%.1f million a second",
@@ -218,6 +239,12 @@ static void counts_table(const struct kin_report_read *r, struct kin_buf *out)
     row(out, "largest MatchGroup", r->largest_group, "");
     if (r->over_max_group)
         row(out, "over limits.max_group", r->over_max_group, "groups to look at");
+    if (r->links_read) {
+        snprintf(note, sizeof note, "%llu must, %llu never, %llu of records not there",
+                 (unsigned long long)r->links_must, (unsigned long long)r->links_never,
+                 (unsigned long long)r->links_unknown);
+        row(out, "links of people", r->links_read, note);
+    }
     if (r->oversized_blocks)
         row(out, "oversized blocks", r->oversized_blocks, "refined or windowed, see report.json");
     if (r->veto_components)
@@ -241,6 +268,7 @@ void kin_display_summary(const struct kin_report_read *r, double seconds, const 
     kin_buf_putc(out, '\n');
     counts_table(r, out);
     sizes_table(r, out);
+    glue_table(r, &name, out);
     for (size_t f = 0; f < r->without_column_count; f++)
         warning(fit(&name, r->without_column[f]), out);
     kin_buf_printf(out, "\n  %s/matches.csv  groups.csv  errors.csv  report.json\n", out_dir);

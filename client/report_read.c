@@ -98,6 +98,30 @@ static void read_missing(struct reading *r, const json_t *root)
     r->out->without_column_count = n;
 }
 
+/* An older report has none of it. */
+static void read_large(struct reading *r, const json_t *list)
+{
+    struct kin_report_read *out = r->out;
+    for (size_t i = 0; i < json_array_size(list) && out->large_count < KIN_REPORT_GROUPS_READ;
+         i++) {
+        const json_t *o = json_array_get(list, i), *values = json_object_get(o, "held_together_by");
+        struct kin_report_group_read *group = &out->large[out->large_count];
+        if (!values)
+            continue;
+        *group = (struct kin_report_group_read){
+            .match_id = copy(r, json_object_get(o, "match_id"), "match_id"),
+            .size = number(r, o, "size"),
+            .links = number(r, o, "links")};
+        for (size_t k = 0; k < json_array_size(values) && k < KIN_REPORT_GLUE_READ; k++) {
+            const json_t *value = json_array_get(values, k);
+            group->glue[group->glue_count++] = (struct kin_report_glue_read){
+                copy(r, json_object_get(value, "field"), "field"),
+                copy(r, json_object_get(value, "value"), "value"), number(r, value, "links")};
+        }
+        out->large_count++;
+    }
+}
+
 static void read_groups(struct reading *r, const json_t *root)
 {
     static const char *const names[KIN_REPORT_SIZES] = {"1",     "2",     "3",       "4",   "5-9",
@@ -107,6 +131,7 @@ static void read_groups(struct reading *r, const json_t *root)
     r->out->groups = number(r, groups, "of_two_or_more");
     r->out->largest_group = number(r, groups, "largest");
     r->out->over_max_group = number(r, groups, "over_max_group");
+    read_large(r, json_object_get(groups, "largest_over_max_group"));
     for (unsigned i = 0; i < KIN_REPORT_SIZES; i++)
         r->out->sizes[i] = number(r, sizes, names[i]);
 }
@@ -144,6 +169,13 @@ static void read_root(struct reading *r, const json_t *root)
     out->veto_components = number(r, vetoes, "components_checked");
     out->veto_refused = number(r, vetoes, "matched_pairs_refused");
     out->veto_unchecked = number(r, vetoes, "components_too_large");
+    if (json_object_get(root, "links")) {
+        const json_t *links = object_of(r, root, "links");
+        out->links_read = number(r, links, "read");
+        out->links_must = number(r, links, "must");
+        out->links_never = number(r, links, "never");
+        out->links_unknown = number(r, links, "unknown");
+    }
     read_sources(r, root);
     read_missing(r, root);
     read_groups(r, root);

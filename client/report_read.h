@@ -10,6 +10,18 @@ struct kin_report_row { /* of a source */
     uint64_t read, grouped, singletons, superseded, rejected;
 };
 
+struct kin_report_glue_read {
+    const char *field, *value;
+    uint64_t links;
+};
+enum { KIN_REPORT_GLUE_READ = 3, KIN_REPORT_GROUPS_READ = 5 };
+struct kin_report_group_read { /* a group over limits.max_group, and what holds it together */
+    const char *match_id;
+    uint64_t size, links;
+    struct kin_report_glue_read glue[KIN_REPORT_GLUE_READ];
+    size_t glue_count;
+};
+
 struct kin_report_read {
     struct kin_arena arena; /* owns the texts and lists */
     const char *workflow;
@@ -18,10 +30,13 @@ struct kin_report_read {
     const char **without_column; /* fields */
     size_t without_column_count;
     uint64_t grouped, rejected, groups, largest_group, over_max_group;
+    struct kin_report_group_read large[KIN_REPORT_GROUPS_READ]; /* the largest of them */
+    size_t large_count;
     uint64_t sizes[KIN_REPORT_SIZES];
     uint64_t compared, matched, excess_keys, oversized_blocks;
     uint64_t veto_components, veto_refused, veto_unchecked;
-    double match_seconds, total_seconds; /* total: of all phases in it */
+    uint64_t links_read, links_must, links_never, links_unknown; /* 0 without links */
+    double match_seconds, total_seconds;                         /* total: of all phases in it */
 };
 
 /* Reads what docs/outputs.md says report.json has; what it has beside is passed over. The text may

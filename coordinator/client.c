@@ -59,6 +59,12 @@ static const char *check_paths(const struct kin_coordinator *c, const struct job
                 return "a source is not below the coordinator's --files";
         }
     }
+    if (w->model && w->model->file && !is_below(files, w->model->file))
+        return "the model is not below the coordinator's --files";
+    for (size_t p = 0; p < w->link_file_count; p++) {
+        if (!is_below(files, w->link_files[p]))
+            return "a file of links is not below the coordinator's --files";
+    }
     return NULL;
 }
 
@@ -67,6 +73,8 @@ static const char *check_listing(const struct jobrec *rec, const struct kin_work
     struct source_file *files = NULL;
     size_t count = 0;
     const char *wrong = rec->file_count ? NULL : "no source file was listed";
+    if (w->link_file_count)
+        wrong = "files of links are not sent to a cluster; --at-coordinator reads them there";
     if (!wrong && jobrec_files(rec, &files, &count) != KIN_OK)
         wrong = "out of memory";
     for (size_t i = 0; i < count; i++) {

@@ -16,13 +16,15 @@ enum { KIN_COORDINATOR_DBS = 4, KIN_COORDINATOR_STORE_FORMAT = 2, KIN_CHUNK_BYTE
 extern const uint8_t KIN_MATCH_ID_KEY[16];
 
 struct kin_job_options {
-    struct kin_str workflow; /* text of the workflow file; must parse */
-    const char *base_dir;    /* what relative paths in it are joined to */
-    const char *out_dir;     /* where the outputs appear; unused with plan_only */
-    bool plan_only;          /* stop when it is known what the blocking keys cost and find */
-    bool train_only;         /* stop when the model is trained */
-    bool pairs;              /* write pairs.csv too */
-    uint32_t chunk_bytes;    /* of source text in one batch; 0: KIN_CHUNK_BYTES */
+    struct kin_str workflow;  /* text of the workflow file; must parse */
+    const char *base_dir;     /* what relative paths in it are joined to */
+    const char *out_dir;      /* where the outputs appear; unused with plan_only */
+    bool plan_only;           /* stop when it is known what the blocking keys cost and find */
+    bool train_only;          /* stop when the model is trained */
+    bool pairs;               /* write pairs.csv too */
+    uint32_t chunk_bytes;     /* of source text in one batch; 0: KIN_CHUNK_BYTES */
+    uint32_t component_bytes; /* of one that is looked into, on its way to a worker and back; 0: 16
+                                 MiB; a larger one is clustered by the coordinator */
     uint8_t match_id_key[16];
 };
 
@@ -70,9 +72,23 @@ struct kin_report_block { /* a large block, or an oversized one */
     char *text;                             /* the values behind the key; owned */
     uint64_t refined, windowed, pairs_kept; /* oversized */
 };
+enum {
+    KIN_REPORT_GROUPS_MAX = 100, /* groups over limits.max_group: the largest so many are named */
+    KIN_REPORT_GLUED_MAX = 20,   /* of so many it is told what holds them together, ... */
+    KIN_REPORT_GLUE_VALUES = 3,  /* by so many values, ... */
+    KIN_REPORT_GLUE_RECORDS = 16384 /* from the first so many of their records */
+};
+struct kin_report_glue { /* a value that both ends of so many links of a group's tree have */
+    uint32_t field;
+    char *text; /* owned */
+    uint32_t links;
+};
 struct kin_report_group { /* a MatchGroup over limits.max_group: to be looked at */
     char match_id[33];
-    uint32_t size;
+    uint32_t size, group;
+    uint32_t links, must; /* of the tree of strongest links; must links among them */
+    struct kin_report_glue glue[KIN_REPORT_GLUE_VALUES]; /* most links first */
+    size_t glue_count;
 };
 /* Of a plan: how many of the matches share a key, and keys that would find more. Matches are what
  * the rules and the model of the workflow take for such. */
@@ -99,7 +115,6 @@ struct kin_report_recall {
     struct kin_report_next_key next[KIN_REPORT_NEXT_KEYS]; /* the best first */
     unsigned next_count;
 };
-enum { KIN_REPORT_GROUPS_MAX = 100 }; /* the largest so many are named */
 enum { KIN_SIZE_BUCKETS = 9 }; /* groups of 1, 2, 3, 4, 5-9, 10-49, 50-99, 100-499, 500 and more */
 struct kin_report {
     const char *workflow;
@@ -121,7 +136,9 @@ struct kin_report {
     bool *
         without_column; /* [field] no source has any of its columns: a misspelt name, most likely */
     struct kin_report_recall recall;
-    uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked;
+    bool links;         /* there are links of people: rows of their files, and what they came to */
+    uint64_t links_read, links_must, links_never, links_unknown;
+    uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked, veto_large;
     uint64_t phase_us[KIN_PHASE_COUNT];
     uint64_t total_us;
     uint64_t source_bytes;

@@ -238,8 +238,7 @@ static void dedupe_finish(struct ctask *task)
     t->dead = NULL;
     for (size_t i = 0; i < job->dead_count; i++)
         job->dead_bits[job->dead[i] / 8] |= (uint8_t)(1 << (job->dead[i] % 8));
-    job_phase(c, KIN_PHASE_SETTLE);
-    track_advance_all(c);
+    links_begin(c);
 }
 
 void dedupe_begin(struct kin_coordinator *c)

@@ -175,6 +175,7 @@ kin_status group_begin_match(struct kin_coordinator *c)
         kin_union_find_init(&job->sets, (uint32_t)job->records) != KIN_OK)
         return KIN_E_NOMEM;
     memset(job->best_rule, 0xff, job->records * sizeof *job->best_rule);
+    links_join(job);
     for (size_t level = 0; level < job_levels(job) && job_levels(job) > 1; level++) {
         job->level[level] = kin_reallocarray(NULL, job->records, sizeof *job->level[level]);
         if (!job->level[level])
@@ -183,11 +184,6 @@ kin_status group_begin_match(struct kin_coordinator *c)
             job->level[level][i] = i;
     }
     return KIN_OK;
-}
-
-static bool is_dead(const struct cjob *job, uint32_t record)
-{
-    return job->dead_bits[record / 8] >> (record % 8) & 1;
 }
 
 kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *f)
@@ -199,8 +195,8 @@ kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *
         uint32_t record = kin_le32(f->payload.p + i), root = kin_le32(f->payload.p + i + 4);
         uint32_t rule = kin_le32(f->payload.p + i + 8);
         int32_t weight = (int32_t)kin_le32(f->payload.p + i + 12);
-        if (record >= job->records || root >= job->records || is_dead(job, record) ||
-            is_dead(job, root) || !job_has_rule(job, rule))
+        if (record >= job->records || root >= job->records || job_is_dead(job, record) ||
+            job_is_dead(job, root) || !job_has_rule(job, rule))
             return KIN_E_PROTO;
         kin_union_find_join(&job->sets, record, root);
         job_set_best(
@@ -233,7 +229,10 @@ static void order_run(struct kin_env *env, struct kin_work *work)
 {
     (void)env;
     struct ctask *t = (struct ctask *)work;
-    t->status = kin_edges_order(&t->c->job->edges); /* the loop leaves the edges alone meanwhile */
+    struct cjob *job = t->job; /* the loop leaves the edges alone meanwhile */
+    t->status = kin_edges_order(&job->edges);
+    if (t->status == KIN_OK && job->options->pairs)
+        t->status = links_add_edges(job);
 }
 
 static void order_finish(struct ctask *task)
@@ -241,7 +240,7 @@ static void order_finish(struct ctask *task)
     struct kin_coordinator *c = task->c;
     if (task->status != KIN_OK)
         job_fail(c, task->status, "out of memory for the edges");
-    else if (kin_workflow_clusters(c->job->workflow))
+    else if (job_clusters(c->job))
         veto_begin(c);
     else
         label_begin(c);
@@ -274,7 +273,7 @@ struct label_task {
 static void number_groups(struct label_task *t, struct cjob *job)
 {
     for (uint32_t i = 0; i < job->records; i++) {
-        if (is_dead(job, i)) {
+        if (job_is_dead(job, i)) {
             t->group[i] = NO_GROUP;
             continue;
         }
@@ -376,7 +375,7 @@ static kin_status name_large_groups(struct label_task *t, struct page_view *view
             report->large_groups = groups;
         }
         struct kin_report_group *group = &report->large_groups[report->large_group_count++];
-        group->size = t->size[g];
+        *group = (struct kin_report_group){.size = t->size[g], .group = g};
         kin_match_id(c->job->options->match_id_key, kin_str_of(w->name),
                      kin_str_of(w->sources[source].name), id, 0, group->match_id);
         group->match_id[KIN_MATCH_ID_DIGITS] = '\0';
@@ -408,6 +407,8 @@ static void label_run(struct kin_env *env, struct kin_work *work)
             t->task.status = name_large_groups(t, &view);
         if (t->task.status == KIN_OK)
             t->task.status = find_level_founders(job, &view);
+        if (t->task.status == KIN_OK)
+            t->task.status = glue_collect(job, t->group);
     }
     for (unsigned w = 0; w < KIN_WORKERS_MAX && t->task.status == KIN_OK; w++)
         t->task.status = t->labels[w].failed ? KIN_E_NOMEM : KIN_OK;
@@ -474,7 +475,7 @@ static void label_finish(struct ctask *task)
     }
     kin_union_find_deinit(&job->sets);
     sum_report(&job->report, job);
-    write_begin(c);
+    glue_begin(c);
 }
 
 void label_begin(struct kin_coordinator *c)

@@ -4,6 +4,7 @@
  * or reads as immutable while it runs. */
 #include "common/base/radix.h"
 #include "common/group/golden.h"
+#include "common/group/linkage.h"
 #include "common/group/union_find.h"
 #include "common/match/compare_decide.h"
 #include "common/record/batch.h"
@@ -25,7 +26,9 @@ enum {
     GROUPS_PER_PIECE = 4096,
     EDGES_PER_PIECE = 32 * 1024,
     VETO_RECORDS_PER_TASK = 4096,
-    VETO_TASKS_AT_ONCE = 16
+    VETO_TASKS_AT_ONCE = 16,
+    COMPONENT_BYTES = 16 * 1024 * 1024, /* a component that takes more goes to no worker */
+    EDGE_MUST = UINT16_MAX - 1 /* rule of an edge that is a person's link; in pairs.csv only */
 };
 #define NO_GROUP UINT32_MAX
 #define NO_INDEX UINT32_MAX
@@ -241,6 +244,12 @@ struct cjob {
     size_t dead_count;
     uint8_t *dead_bits;
 
+    /* links of people: records, a < b, by pair */
+    struct kin_linkage_pair *must, *never;
+    size_t must_count, never_count;
+    uint8_t *linked_bits; /* records with a must link; NULL: there is none */
+    struct kin_buf link_errors;
+
     /* plan */
     struct kin_buf oversized;  /* u64 */
     struct kin_buf plan_bytes; /* as workers are sent it */
@@ -263,6 +272,7 @@ struct cjob {
     uint32_t *group_size; /* [group_count] */
     uint32_t *founder;    /* [group_count] record */
     struct veto *veto;
+    struct glue *glue; /* while large groups are looked at; NULL: there is none */
 
     /* write */
     struct kin_out *out;
@@ -393,6 +403,11 @@ bool assess_take(struct cjob *job, uint64_t pattern, uint64_t set, uint64_t pair
 void assess_free(struct cjob *job);
 /* dedupe.c */
 void dedupe_begin(struct kin_coordinator *c);
+/* links.c */
+void links_begin(struct kin_coordinator *c); /* the dead are known; goes on to settle */
+void links_join(struct cjob *job);           /* must links, in the union-find */
+kin_status links_add_edges(struct cjob *job) KIN_MUST_CHECK; /* to the ordered edges */
+void links_free(struct cjob *job);
 /* group.c */
 void plan_make(struct kin_coordinator *c);
 void plan_finish(struct kin_coordinator *c); /* of a job that is no more than a plan */
@@ -408,6 +423,11 @@ bool job_wants_edges(const struct kin_coordinator *c);
 /* veto.c */
 void veto_begin(struct kin_coordinator *c);
 void veto_free(struct kin_coordinator *c);
+/* glue.c */
+/* [task] The records of the largest groups of the report, by the records' groups. */
+kin_status glue_collect(struct cjob *job, const uint32_t *group) KIN_MUST_CHECK;
+void glue_begin(struct kin_coordinator *c); /* groups are numbered; goes on to write */
+void glue_free(struct cjob *job);
 /* write.c */
 void write_begin(struct kin_coordinator *c);
 /* report.c */
@@ -561,11 +581,25 @@ static inline size_t job_levels(const struct cjob *job)
 {
     return job->workflow->model ? job->workflow->model->threshold_count : 1;
 }
+static inline bool job_is_dead(const struct cjob *job, uint32_t record)
+{
+    return job->dead_bits[record / 8] >> (record % 8) & 1;
+}
+static inline bool job_is_linked(const struct cjob *job, uint32_t record)
+{
+    return job->linked_bits && (job->linked_bits[record / 8] >> (record % 8) & 1);
+}
+/* Components are looked into: all, or those that a never link runs through. */
+static inline bool job_clusters(const struct cjob *job)
+{
+    return kin_workflow_refines(job->workflow) || job->never_count;
+}
 /* An edge that makes its ends one, unlike one of the model below the threshold. */
 static inline bool job_joins(const struct cjob *job, const struct kin_keyed *edge)
 {
     const struct kin_workflow_model *model = job->workflow->model;
-    return (edge->value & ~(uint32_t)KIN_EDGE_STAR) < job->workflow->rule_count ||
+    return edge->value == EDGE_MUST ||
+           (edge->value & ~(uint32_t)KIN_EDGE_STAR) < job->workflow->rule_count ||
            (int32_t)edge->extra >= model->thresholds[model->primary].weight;
 }
 

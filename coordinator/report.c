@@ -37,6 +37,10 @@ void report_deinit(struct kin_report *r)
     kin_free(r->sources);
     kin_free(r->keys);
     kin_free(r->unparsable);
+    for (size_t i = 0; i < r->large_group_count; i++) {
+        for (size_t k = 0; k < r->large_groups[i].glue_count; k++)
+            kin_free(r->large_groups[i].glue[k].text);
+    }
     kin_free(r->large_groups);
     kin_free(r->recall.why);
     for (unsigned i = 0; i < r->recall.next_count; i++)
@@ -115,7 +119,24 @@ static json_t *blocks_json(const struct kin_report *r, const struct kin_report_b
     return list;
 }
 
-static json_t *groups_json(const struct kin_report *r)
+static void put_glue(json_t *o, const struct kin_report_group *group, const struct kin_workflow *w)
+{
+    json_t *list = json_array();
+    put(o, "links", group->links);
+    if (group->must)
+        put(o, "must", group->must);
+    for (size_t i = 0; i < group->glue_count; i++) {
+        const struct kin_report_glue *glue = &group->glue[i];
+        json_t *value = json_object();
+        json_object_set_new(value, "field", text_of(w->fields[glue->field].name));
+        json_object_set_new(value, "value", text_of(glue->text));
+        put(value, "links", glue->links);
+        json_array_append_new(list, value);
+    }
+    json_object_set_new(o, "held_together_by", list);
+}
+
+static json_t *groups_json(const struct kin_report *r, const struct kin_workflow *w)
 {
     static const char *const names[KIN_SIZE_BUCKETS] = {"1",     "2",     "3",       "4",   "5-9",
                                                         "10-49", "50-99", "100-499", "500+"};
@@ -130,6 +151,8 @@ static json_t *groups_json(const struct kin_report *r)
         json_t *group = json_object();
         json_object_set_new(group, "match_id", text_of(r->large_groups[i].match_id));
         put(group, "size", r->large_groups[i].size);
+        if (i < KIN_REPORT_GLUED_MAX)
+            put_glue(group, &r->large_groups[i], w);
         json_array_append_new(large, group);
     }
     json_object_set_new(o, "largest_over_max_group", large);
@@ -198,6 +221,16 @@ static json_t *blocking_json(const struct kin_report *r)
     return o;
 }
 
+static json_t *links_json(const struct kin_report *r)
+{
+    json_t *o = json_object();
+    put(o, "read", r->links_read);
+    put(o, "must", r->links_must);
+    put(o, "never", r->links_never);
+    put(o, "unknown", r->links_unknown);
+    return o;
+}
+
 kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow *workflow,
                            struct kin_buf *out)
 {
@@ -210,7 +243,7 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
     put(o, "superseded", r->superseded);
     put(o, "rejected", r->rejected);
     json_object_set_new(o, "sources", sources_json(r));
-    json_object_set_new(o, "groups", groups_json(r));
+    json_object_set_new(o, "groups", groups_json(r, workflow));
     put(o, "pairs_compared", r->compared);
     put(o, "pairs_matched", r->matched);
     json_object_set_new(o, "keys", keys_json(r));
@@ -229,9 +262,12 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
     json_object_set_new(o, "fields_without_column", missing);
     put(veto, "components_checked", r->veto_components);
     put(veto, "components_too_large", r->veto_unchecked);
+    put(veto, "components_at_coordinator", r->veto_large);
     put(veto, "forbidden_pairs", r->veto_forbidden);
     put(veto, "matched_pairs_refused", r->veto_refused);
     json_object_set_new(o, "vetoes", veto);
+    if (r->links)
+        json_object_set_new(o, "links", links_json(r));
     for (unsigned p = 0; p < KIN_PHASE_PUBLISH; p++)
         json_object_set_new(seconds, kin_phase_name((enum kin_phase)p),
                             json_real((double)r->phase_us[p] / 1e6));

@@ -261,6 +261,7 @@ void job_free(struct kin_coordinator *c)
     }
     load_free(c);
     veto_free(c);
+    glue_free(job);
     for (size_t i = 0; i < job->file_count; i++)
         kin_free(job->files[i].path);
     kin_free(job->files);
@@ -275,6 +276,7 @@ void job_free(struct kin_coordinator *c)
     kin_free(job->chunks);
     kin_free(job->dead);
     kin_free(job->dead_bits);
+    links_free(job);
     kin_buf_deinit(&job->record);
     kin_buf_deinit(&job->old_keys);
     kin_buf_deinit(&job->oversized);

@@ -35,13 +35,13 @@ static uint32_t label_parts(const struct cworker *w)
 
 bool job_wants_edges(const struct kin_coordinator *c)
 {
-    return c->job->options->pairs || kin_workflow_clusters(c->job->workflow);
+    return c->job->options->pairs || job_clusters(c->job);
 }
 
 static bool needs_match(const struct kin_coordinator *c, const struct cworker *w)
 {
     return !w->got_matched || !w->got_forest || (job_wants_edges(c) && !w->got_edges) ||
-           (kin_workflow_clusters(c->job->workflow) && !w->got_stars);
+           (job_clusters(c->job) && !w->got_stars);
 }
 
 static enum step next_step(const struct kin_coordinator *c, const struct cworker *w)
@@ -56,7 +56,9 @@ static enum step next_step(const struct kin_coordinator *c, const struct cworker
     if (job->phase < KIN_PHASE_SETTLE)
         return STEP_NONE;
     bool counts = train_counts(job) && (!w->got_patterns || !w->got_values);
-    if (!w->got_settled || counts || (needs_match(c, w) && job->phase <= KIN_PHASE_MATCH)) {
+    bool rematch = job->glue && !w->matched; /* it is asked for its edges once more */
+    if (!w->got_settled || counts || rematch ||
+        (needs_match(c, w) && job->phase <= KIN_PHASE_MATCH)) {
         if (w->dead_sent < parts_of(job->dead_count * 4))
             return STEP_DEAD;
         if (!w->settled)
@@ -73,7 +75,7 @@ static enum step next_step(const struct kin_coordinator *c, const struct cworker
             return STEP_FOREST;
         if (job_wants_edges(c) && !w->got_edges)
             return STEP_EDGES;
-        if (kin_workflow_clusters(job->workflow) && !w->got_stars)
+        if (job_clusters(job) && !w->got_stars)
             return STEP_STARS;
     }
     if (job->phase == KIN_PHASE_WRITE && w->labels_sent < label_parts(w))

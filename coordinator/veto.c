@@ -1,59 +1,37 @@
-#include "coordinator/impl.h"
+#include "coordinator/veto.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-/* Vetoes: every component of two or more becomes part of a task that some worker does. Its members'
- * features are fetched from their homes, its edges and stars were pulled from all workers; what
- * comes back is how the component falls apart. A component larger than max_veto_group is left as it
- * is and counted. */
-
-struct veto_batch {
-    uint32_t first, end; /* components */
-    uint32_t waiting;    /* answers with features still out */
-    bool active;
-    struct kin_frame *features[KIN_WORKERS_MAX];
-};
-
-struct component {
-    uint32_t first, count; /* members */
-    uint64_t first_edge, edge_count;
-    uint32_t first_star, star_count;
-};
-
-struct star_at {
-    uint32_t root, rule, count;
-    const uint8_t *members; /* u32[count] */
-};
-
-struct veto {
-    uint32_t *members;       /* records by component, ascending within one */
-    uint8_t *home;           /* [records] */
-    struct kin_keyed *edges; /* by root: value is the index in job->edges */
-    struct star_at *stars;   /* by root */
-    struct component *components;
-    uint32_t component_count;
-    uint64_t unchecked;
-    uint32_t next, done; /* components given to a batch; finished */
-    unsigned turn;
-    struct veto_batch batches[VETO_TASKS_AT_ONCE];
-};
+/* Every component that is looked into becomes part of a batch that some worker does. Its members'
+ * features are fetched from their homes, in pages; its edges and stars were pulled from all
+ * workers; what comes back is how the component falls apart. One that does not fit into a message
+ * is clustered here, from its links alone; in a component larger than max_veto_group never rules
+ * are not checked. Both are counted. */
 
 static void veto_pump(struct kin_coordinator *c);
+
+static void batch_clear(struct veto_batch *b)
+{
+    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++) {
+        kin_buf_deinit(&b->wanted[w]);
+        kin_buf_deinit(&b->features[w]);
+    }
+    *b = (struct veto_batch){0};
+}
 
 static void veto_struct_free(struct veto *v)
 {
     if (!v)
         return;
-    for (unsigned b = 0; b < VETO_TASKS_AT_ONCE; b++) {
-        for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
-            kin_frame_unref(v->batches[b].features[w]);
-    }
+    for (unsigned b = 0; b < VETO_TASKS_AT_ONCE; b++)
+        batch_clear(&v->batches[b]);
     kin_free(v->members);
     kin_free(v->home);
     kin_free(v->edges);
+    kin_free(v->must);
+    kin_free(v->never);
     kin_free(v->stars);
     kin_free(v->components);
+    kin_buf_deinit(&v->again);
+    kin_buf_deinit(&v->large);
     kin_free(v);
 }
 
@@ -63,177 +41,15 @@ void veto_free(struct kin_coordinator *c)
     c->job->veto = NULL;
 }
 
-/* ---- preparing: members, edges and stars by component ---- */
-
 struct prepare_task {
     struct ctask task;
     struct veto *veto;
 };
 
-static kin_status find_homes(struct veto *v, struct page_view *view)
-{
-    const struct cjob *job = view->job;
-    for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
-        const struct kin_page *page = page_view_get(view, chunk);
-        if (!page)
-            return view->status;
-        const char *name = job->workflow->sources[page->source].name;
-        uint64_t seed = kin_hash64(name, strlen(name), 0);
-        for (uint32_t i = 0; i < page->count; i++) {
-            struct kin_str id = kin_page_id(page, i);
-            v->home[page->base + i] = (uint8_t)kin_home_worker(&job->shards, seed, id);
-        }
-    }
-    return KIN_OK;
-}
-
-static kin_status list_components(struct veto *v, struct cjob *job)
-{
-    size_t touched = 0;
-    for (size_t i = 0; i < job->records; i++)
-        touched += job->best_rule[i] != UINT16_MAX;
-    struct kin_keyed *items = kin_reallocarray(NULL, touched, sizeof *items);
-    struct kin_keyed *tmp = kin_reallocarray(NULL, touched, sizeof *tmp);
-    v->members = kin_reallocarray(NULL, touched, sizeof *v->members);
-    v->components = kin_reallocarray(NULL, touched, sizeof *v->components);
-    kin_status status = items && tmp && v->members && v->components ? KIN_OK : KIN_E_NOMEM;
-    if (status == KIN_OK) {
-        size_t n = 0;
-        for (uint32_t i = 0; i < job->records; i++) {
-            if (job->best_rule[i] != UINT16_MAX)
-                items[n++] =
-                    (struct kin_keyed){.key = kin_union_find_root(&job->sets, i), .value = i};
-        }
-        if (touched)
-            kin_radix_sort(items, tmp, touched);
-        for (size_t i = 0, end; i < touched; i = end) {
-            for (end = i; end < touched && items[end].key == items[i].key; end++)
-                v->members[end] = items[end].value;
-            bool plain = !job->workflow->model && !job->workflow->clean_count;
-            if (plain && end - i > job->workflow->limits.max_veto_group) {
-                v->unchecked++;
-                continue;
-            }
-            v->components[v->component_count++] =
-                (struct component){.first = (uint32_t)i, .count = (uint32_t)(end - i)};
-        }
-    }
-    kin_free(items);
-    kin_free(tmp);
-    return status;
-}
-
-static kin_status sort_edges(struct veto *v, struct cjob *job, size_t *count)
-{
-    const struct kin_keyed *all = (const struct kin_keyed *)(const void *)job->edges.p;
-    size_t n = job->edges.n / sizeof *all;
-    struct kin_keyed *tmp = kin_reallocarray(NULL, n, sizeof *tmp);
-    v->edges = kin_reallocarray(NULL, n, sizeof *v->edges);
-    if (!tmp || !v->edges || n > UINT32_MAX) {
-        kin_free(tmp);
-        return n > UINT32_MAX ? KIN_E_LIMIT : KIN_E_NOMEM;
-    }
-    *count = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (all[i].value & KIN_EDGE_STAR)
-            continue; /* the star itself says more */
-        uint32_t root = kin_union_find_root(&job->sets, (uint32_t)(all[i].key >> 32));
-        if (root != kin_union_find_root(&job->sets, (uint32_t)all[i].key))
-            continue; /* below the threshold, between two components */
-        v->edges[(*count)++] = (struct kin_keyed){.key = root, .value = (uint32_t)i};
-    }
-    if (*count)
-        kin_radix_sort(v->edges, tmp, *count);
-    kin_free(tmp);
-    return KIN_OK;
-}
-
-static int by_root(const void *a, const void *b)
-{
-    const struct star_at *x = a, *y = b;
-    return x->root < y->root ? -1 : x->root > y->root;
-}
-
-/* The stars of all workers, checked: they came over the wire. */
-static kin_status list_stars(struct veto *v, struct kin_coordinator *c, size_t *count)
-{
-    struct cjob *job = c->job;
-    size_t cap = 0;
-    *count = 0;
-    for (unsigned w = 0; w < job_workers(c); w++) {
-        struct kin_cursor at =
-            kin_cursor_of(c->job->workers[w].stars.p, c->job->workers[w].stars.n);
-        while (kin_cursor_left(&at)) {
-            struct star_at star = {.rule = kin_cursor_u32(&at), .count = kin_cursor_u32(&at)};
-            star.members = star.count <= kin_cursor_left(&at) / 4
-                               ? kin_cursor_take(&at, 4 * (size_t)star.count)
-                               : NULL;
-            if (!star.members || star.count < 2 || star.rule >= job->workflow->rule_count)
-                return KIN_E_PROTO;
-            for (uint32_t i = 0; i < star.count; i++) {
-                if (kin_le32(star.members + 4 * (size_t)i) >= job->records)
-                    return KIN_E_PROTO;
-            }
-            star.root = kin_union_find_root(&job->sets, kin_le32(star.members));
-            if (*count == cap) {
-                cap = cap ? 2 * cap : 256;
-                struct star_at *stars = kin_reallocarray(v->stars, cap, sizeof *stars);
-                if (!stars)
-                    return KIN_E_NOMEM;
-                v->stars = stars;
-            }
-            v->stars[(*count)++] = star;
-        }
-    }
-    if (*count)
-        qsort(v->stars, *count, sizeof *v->stars, by_root);
-    return KIN_OK;
-}
-
-static void assign_links(struct veto *v, struct cjob *job, size_t edge_count, size_t star_count)
-{
-    size_t e = 0, s = 0;
-    for (uint32_t i = 0; i < v->component_count; i++) {
-        struct component *comp = &v->components[i];
-        uint32_t root = kin_union_find_root(&job->sets, v->members[comp->first]);
-        while (e < edge_count && v->edges[e].key < root)
-            e++;
-        comp->first_edge = e;
-        while (e < edge_count && v->edges[e].key == root)
-            e++;
-        comp->edge_count = e - comp->first_edge;
-        while (s < star_count && v->stars[s].root < root)
-            s++;
-        comp->first_star = (uint32_t)s;
-        while (s < star_count && v->stars[s].root == root)
-            s++;
-        comp->star_count = (uint32_t)s - comp->first_star;
-    }
-}
-
 static void prepare_run(struct kin_env *env, struct kin_work *work)
 {
     struct prepare_task *t = (struct prepare_task *)work;
-    struct kin_coordinator *c = t->task.c;
-    struct veto *v = t->veto;
-    struct page_view view;
-    size_t edges = 0, stars = 0;
-    kin_status status = page_view_init(&view, env, c->job);
-    v->home = kin_calloc(c->job->records, 1);
-    if (status == KIN_OK && !v->home)
-        status = KIN_E_NOMEM;
-    if (status == KIN_OK && job_workers(c) > 1)
-        status = find_homes(v, &view);
-    if (status == KIN_OK)
-        status = list_components(v, c->job);
-    if (status == KIN_OK)
-        status = sort_edges(v, c->job, &edges);
-    if (status == KIN_OK)
-        status = list_stars(v, c, &stars);
-    if (status == KIN_OK)
-        assign_links(v, c->job, edges, stars);
-    page_view_deinit(&view);
-    t->task.status = status;
+    t->task.status = veto_prepare(t->veto, t->task.c, env);
 }
 
 static void prepare_release(struct ctask *task)
@@ -271,18 +87,14 @@ void veto_begin(struct kin_coordinator *c)
 
 /* ---- one batch of components ---- */
 
-static uint32_t member_index(const struct veto *v, const struct component *comp, uint32_t record)
+static void put_pairs(const struct veto *v, const struct component *comp,
+                      const struct kin_linkage_pair *links, const struct kin_keyed *sorted,
+                      uint32_t count, struct kin_buf *out)
 {
-    uint32_t low = 0, high = comp->count;
-    const uint32_t *members = v->members + comp->first;
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        if (members[middle] <= record)
-            low = middle;
-        else
-            high = middle;
+    for (uint32_t i = 0; i < count; i++) {
+        kin_buf_u32(out, veto_member_index(v, comp, links[sorted[i].value].a));
+        kin_buf_u32(out, veto_member_index(v, comp, links[sorted[i].value].b));
     }
-    return low;
 }
 
 static void put_component(const struct cjob *job, const struct veto *v,
@@ -292,6 +104,8 @@ static void put_component(const struct cjob *job, const struct veto *v,
     kin_buf_u32(out, comp->count);
     kin_buf_u32(out, (uint32_t)comp->edge_count);
     kin_buf_u32(out, comp->star_count);
+    kin_buf_u32(out, comp->must_count);
+    kin_buf_u32(out, comp->never_count);
     for (uint32_t i = 0; i < comp->count; i++) {
         struct kin_cursor *from = &features[v->home[v->members[comp->first + i]]];
         uint32_t bytes = kin_cursor_left(from) >= 4 ? kin_le32(from->p) : 0;
@@ -302,8 +116,8 @@ static void put_component(const struct cjob *job, const struct veto *v,
     const struct kin_keyed *all = (const struct kin_keyed *)(const void *)job->edges.p;
     for (uint64_t e = comp->first_edge; e < comp->first_edge + comp->edge_count; e++) {
         const struct kin_keyed *edge = &all[v->edges[e].value];
-        kin_buf_u32(out, member_index(v, comp, (uint32_t)(edge->key >> 32)));
-        kin_buf_u32(out, member_index(v, comp, (uint32_t)edge->key));
+        kin_buf_u32(out, veto_member_index(v, comp, (uint32_t)(edge->key >> 32)));
+        kin_buf_u32(out, veto_member_index(v, comp, (uint32_t)edge->key));
         kin_buf_u32(out, edge->value);
         kin_buf_u32(out, edge->extra);
     }
@@ -312,8 +126,10 @@ static void put_component(const struct cjob *job, const struct veto *v,
         kin_buf_u32(out, star->rule);
         kin_buf_u32(out, star->count);
         for (uint32_t i = 0; i < star->count; i++)
-            kin_buf_u32(out, member_index(v, comp, kin_le32(star->members + 4 * (size_t)i)));
+            kin_buf_u32(out, veto_member_index(v, comp, kin_le32(star->members + 4 * (size_t)i)));
     }
+    put_pairs(v, comp, job->must, v->must + comp->first_must, comp->must_count, out);
+    put_pairs(v, comp, job->never, v->never + comp->first_never, comp->never_count, out);
 }
 
 /* Groups at one of several thresholds. */
@@ -390,10 +206,81 @@ static void on_vetoed(struct rpc *r, const struct kin_message *m, struct kin_fra
     c->job->report.veto_refused += m->u.vetoed.refused;
     c->job->report.veto_unchecked += m->u.vetoed.unchecked;
     v->done += b->end - b->first;
-    for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
-        kin_frame_unref(b->features[w]);
-    *b = (struct veto_batch){0};
+    batch_clear(b);
     veto_pump(c);
+}
+
+/* ---- components that do not fit into a message ---- */
+
+struct large_task {
+    struct ctask task;
+    struct veto *veto;
+    const struct component *component;
+    struct kin_buf out;
+    uint64_t refused;
+};
+
+static void large_run(struct kin_env *env, struct kin_work *work)
+{
+    struct large_task *t = (struct large_task *)work;
+    t->task.status = veto_cluster_here(t->veto, t->task.c, env, t->component, &t->out, &t->refused);
+}
+
+static void large_finish(struct ctask *task)
+{
+    struct large_task *t = (struct large_task *)task;
+    struct kin_coordinator *c = task->c;
+    struct kin_report *report = &c->job->report;
+    struct kin_cursor at = kin_cursor_of(t->out.p, t->out.n);
+    if (task->status != KIN_OK || !apply_component(c->job, t->veto, t->component, &at)) {
+        job_fail(c, task->status, "a component of %u records cannot be clustered: %s",
+                 t->component->count, kin_status_text(task->status));
+        return;
+    }
+    report->veto_refused += t->refused;
+    report->veto_large++;
+    report->veto_unchecked += c->job->workflow->never_count > 0;
+    t->veto->large_running = false;
+    t->veto->done++;
+    veto_pump(c);
+}
+
+static void large_release(struct ctask *task)
+{
+    kin_buf_deinit(&((struct large_task *)task)->out);
+}
+
+/* One at a time: so the memory is that of the largest. */
+static void start_large(struct kin_coordinator *c)
+{
+    struct veto *v = c->job->veto;
+    if (v->large_running || v->large_next == v->large.n)
+        return;
+    struct large_task *t = ctask_new(c, sizeof *t, large_run, large_finish, large_release);
+    if (!t) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    t->veto = v;
+    t->component = &v->components[kin_le32(v->large.p + v->large_next)];
+    v->large_next += 4;
+    v->large_running = true;
+    ctask_start(&t->task);
+}
+
+/* ---- batches: packed, their features fetched, sent ---- */
+
+static uint64_t message_bytes(const struct cjob *job)
+{
+    return job->options->component_bytes ? job->options->component_bytes : COMPONENT_BYTES;
+}
+
+/* What a component takes on its way out and back, beside the features. */
+static uint64_t link_bytes(const struct cjob *job, const struct component *comp)
+{
+    return 20 + comp->edge_count * KIN_EDGE_BYTES + 8 * (uint64_t)comp->star_count +
+           4 * comp->star_members + 8 * ((uint64_t)comp->must_count + comp->never_count) +
+           4 * (uint64_t)comp->count * (job_levels(job) + 2);
 }
 
 static void send_veto(struct kin_coordinator *c, uint32_t number)
@@ -401,14 +288,16 @@ static void send_veto(struct kin_coordinator *c, uint32_t number)
     struct veto *v = c->job->veto;
     struct veto_batch *b = &v->batches[number];
     struct kin_cursor features[KIN_WORKERS_MAX];
-    for (unsigned w = 0; w < job_workers(c); w++) {
-        const struct kin_frame *f = b->features[w];
-        features[w] = kin_cursor_of(f ? f->payload.p : NULL, f ? f->payload.n : 0);
-    }
+    for (unsigned w = 0; w < job_workers(c); w++)
+        features[w] = kin_cursor_of(b->features[w].p, b->features[w].n);
     struct kin_buf payload = {0};
     kin_buf_u32(&payload, b->end - b->first);
     for (uint32_t i = b->first; i < b->end; i++)
         put_component(c->job, v, &v->components[i], features, &payload);
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        kin_buf_deinit(&b->features[w]);
+        kin_buf_deinit(&b->wanted[w]);
+    }
     struct kin_message m = {.type = KIN_MSG_VETO};
     m.u.veto.job = c->job->id;
     KIN_ASSERT(job_workers(c) > 0);
@@ -417,56 +306,137 @@ static void send_veto(struct kin_coordinator *c, uint32_t number)
         job_fail(c, KIN_E_NOMEM, "out of memory");
 }
 
+/* A batch of more than a message holds: it is halved, and a single component is done here. */
+static void set_aside(struct kin_coordinator *c, struct veto_batch *b)
+{
+    struct veto *v = c->job->veto;
+    uint32_t middle = b->first + (b->end - b->first) / 2;
+    if (b->end - b->first == 1) {
+        kin_buf_u32(&v->large, b->first);
+    } else {
+        kin_buf_u32(&v->again, b->first);
+        kin_buf_u32(&v->again, middle);
+        kin_buf_u32(&v->again, middle);
+        kin_buf_u32(&v->again, b->end);
+    }
+    batch_clear(b);
+    if (v->again.failed || v->large.failed)
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
+static void on_features(struct rpc *r, const struct kin_message *m, struct kin_frame *f);
+
+static void fetch_page(struct kin_coordinator *c, uint32_t number, unsigned worker)
+{
+    struct veto_batch *b = &c->job->veto->batches[number];
+    struct kin_buf *wanted = &b->wanted[worker], page = {0};
+    size_t left = wanted->n / 4 - b->asked[worker];
+    if (left > VETO_RECORDS_PER_TASK)
+        left = VETO_RECORDS_PER_TASK;
+    kin_buf_put(&page, wanted->p + 4 * b->asked[worker], 4 * left);
+    struct kin_message m = {.type = KIN_MSG_PULL};
+    m.u.pull.job = c->job->id;
+    m.u.pull.what = KIN_PULL_FEATURE_PAGE;
+    if (rpc_start(c, worker, &m, &page, on_features, c, number) != KIN_OK)
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
 static void on_features(struct rpc *r, const struct kin_message *m, struct kin_frame *f)
 {
     struct kin_coordinator *c = r->arg;
     struct veto_batch *b = &c->job->veto->batches[r->number];
-    if (m->type != KIN_MSG_PULLED) {
+    size_t records = b->wanted[r->worker].n / 4, *asked = &b->asked[r->worker];
+    uint64_t next = m->type == KIN_MSG_PULLED ? m->u.pulled.next : 0;
+    if (next == 0 || next > VETO_RECORDS_PER_TASK || next > records - *asked) {
         job_fail(c, KIN_E_PROTO, "worker %u answered nonsense", r->worker + 1);
         return;
     }
-    b->features[r->worker] = kin_frame_ref(f);
-    if (--b->waiting == 0)
+    *asked += (size_t)next;
+    b->bytes += f->payload.n;
+    b->too_large = b->too_large || b->bytes > message_bytes(c->job);
+    if (!b->too_large)
+        kin_buf_put(&b->features[r->worker], f->payload.p, f->payload.n);
+    if (b->features[r->worker].failed) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    if (*asked < records && !b->too_large)
+        fetch_page(c, r->number, r->worker);
+    else if (--b->waiting == 0 && !b->too_large)
         send_veto(c, r->number);
+    else if (b->waiting == 0) {
+        set_aside(c, b);
+        veto_pump(c);
+    }
 }
 
-static void start_batch(struct kin_coordinator *c, uint32_t number)
+/* The next components for a batch, up to so many records and bytes; false: there are none. */
+static bool next_components(struct cjob *job, struct veto_batch *b)
+{
+    struct veto *v = job->veto;
+    uint64_t records = 0, bytes = 0;
+    if (v->again.n) {
+        v->again.n -= 8;
+        b->first = kin_le32(v->again.p + v->again.n);
+        b->end = kin_le32(v->again.p + v->again.n + 4);
+        return true;
+    }
+    for (b->first = v->next; v->next < v->component_count; v->next++) {
+        const struct component *comp = &v->components[v->next];
+        records += comp->count;
+        bytes += link_bytes(job, comp) + (uint64_t)comp->count * KIN_FEATURES_HEAD_BYTES;
+        if (v->next > b->first && (records > VETO_RECORDS_PER_TASK || bytes > message_bytes(job)))
+            break;
+    }
+    b->end = v->next;
+    return b->end > b->first;
+}
+
+/* false: there is nothing to begin. */
+static bool start_batch(struct kin_coordinator *c, uint32_t number)
 {
     struct veto *v = c->job->veto;
     struct veto_batch *b = &v->batches[number];
-    struct kin_buf wanted[KIN_WORKERS_MAX] = {0};
-    uint32_t records = 0;
-    *b = (struct veto_batch){.first = v->next, .active = true};
-    while (v->next < v->component_count &&
-           (records == 0 || records + v->components[v->next].count <= VETO_RECORDS_PER_TASK)) {
-        const struct component *comp = &v->components[v->next++];
-        records += comp->count;
-        for (uint32_t i = 0; i < comp->count; i++) {
-            uint32_t record = v->members[comp->first + i];
-            kin_buf_u32(&wanted[v->home[record]], record);
+    uint64_t least = 0;
+    if (!next_components(c->job, b))
+        return false;
+    b->active = true;
+    for (uint32_t i = b->first; i < b->end; i++) {
+        const struct component *comp = &v->components[i];
+        b->bytes += link_bytes(c->job, comp);
+        least += (uint64_t)comp->count * KIN_FEATURES_HEAD_BYTES;
+        for (uint32_t k = 0; k < comp->count; k++) {
+            uint32_t record = v->members[comp->first + k];
+            kin_buf_u32(&b->wanted[v->home[record]], record);
         }
     }
-    b->end = v->next;
-    for (unsigned w = 0; w < job_workers(c); w++)
-        b->waiting += wanted[w].n > 0 || wanted[w].failed;
     for (unsigned w = 0; w < job_workers(c); w++) {
-        if (wanted[w].n == 0 && !wanted[w].failed)
-            continue;
-        struct kin_message m = {.type = KIN_MSG_PULL};
-        m.u.pull.job = c->job->id;
-        m.u.pull.what = KIN_PULL_FEATURES;
-        if (rpc_start(c, w, &m, &wanted[w], on_features, c, number) != KIN_OK)
+        b->waiting += b->wanted[w].n > 0;
+        if (b->wanted[w].failed) {
             job_fail(c, KIN_E_NOMEM, "out of memory");
+            return true;
+        }
     }
+    if (b->bytes + least > message_bytes(c->job)) {
+        set_aside(c, b);
+        return true;
+    }
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        if (b->wanted[w].n)
+            fetch_page(c, number, w);
+    }
+    return true;
 }
 
 static void veto_pump(struct kin_coordinator *c)
 {
     struct veto *v = c->job->veto;
     for (uint32_t b = 0; b < VETO_TASKS_AT_ONCE && !c->job->failed; b++) {
-        if (!v->batches[b].active && v->next < v->component_count)
-            start_batch(c, b);
+        while (!v->batches[b].active && !c->job->failed && start_batch(c, b))
+            continue; /* what was set aside left the batch free again */
     }
+    if (!c->job->failed)
+        start_large(c);
     if (!c->job->failed && v->done == v->component_count)
         label_begin(c);
 }

@@ -194,6 +194,8 @@ static void put_weight(struct kin_buf *out, int32_t weight)
 
 static const char *rule_name(const struct cjob *job, uint32_t rule)
 {
+    if (rule == EDGE_MUST)
+        return "must";
     return rule < job->workflow->rule_count ? job->workflow->rules[rule].name : "model";
 }
 
@@ -260,7 +262,9 @@ static void matches_run(struct kin_env *env, struct kin_work *work)
         else if (page_view_identity(&view, job->founder[group], &founder_source, &founder_id))
             put_match_id(c, founder_source, founder_id, out);
         kin_buf_putc(out, ',');
-        if (size > 1 && job->best_rule[record] != UINT16_MAX)
+        if (size > 1 && job_is_linked(job, record))
+            kin_buf_puts(out, "must,1,");
+        else if (size > 1 && job->best_rule[record] != UINT16_MAX)
             put_reason(job, job_best(job, record), out);
         else
             kin_buf_puts(out, ",,");
@@ -310,7 +314,7 @@ static void pairs_run(struct kin_env *env, struct kin_work *work)
         }
         uint32_t rule = e[i].value & ~(uint32_t)KIN_EDGE_STAR;
         int32_t weight = (int32_t)e[i].extra;
-        if (rule < job->workflow->rule_count)
+        if (rule < job->workflow->rule_count || rule == EDGE_MUST)
             kin_buf_puts(out, ",1,");
         else
             put_weight(out, weight);
@@ -573,6 +577,9 @@ static void begin_run(struct kin_env *env, struct kin_work *work)
                                      t->matches_header.n, err);
     if (status == KIN_OK)
         status = env->ops->out_write(job->out, "errors.csv", errors, sizeof errors - 1, err);
+    if (status == KIN_OK && job->link_errors.n)
+        status = env->ops->out_write(job->out, "errors.csv", job->link_errors.p, job->link_errors.n,
+                                     err);
     if (status == KIN_OK && o->pairs)
         status = env->ops->out_write(job->out, "pairs.csv", pairs, sizeof pairs - 1, err);
     if (status == KIN_OK)

@@ -16,6 +16,14 @@ struct kin_best_edge {
     uint16_t rule; /* UINT16_MAX: none */
     int32_t weight;
 };
+/* Edges in order of strength, by rule, then by weight where the model (rule number `rules`) made
+ * it: the higher, the weaker. */
+static inline uint64_t kin_edge_weakness(uint32_t rule, int32_t weight, size_t rules)
+{
+    uint32_t by_weight = rule < rules ? 0 : (uint32_t)INT32_MAX - (uint32_t)weight;
+    return (uint64_t)rule << 32 | by_weight;
+}
+
 #define KIN_NO_EDGE ((struct kin_best_edge){UINT16_MAX, INT32_MIN})
 static inline struct kin_best_edge kin_better_edge(struct kin_best_edge a, struct kin_best_edge b)
 {

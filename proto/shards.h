@@ -60,10 +60,12 @@ enum kin_pull {
     KIN_PULL_PATTERNS = 5, /* offset: entry; payload: entries of KIN_PATTERN_BYTES */
     KIN_PULL_VALUES = 6,   /* offset: byte; payload: for each comparison u64 records with a value,
                               u64 n, then n times u64 hash, u64 records; hashes ascend */
-    KIN_PULL_KEYED = 7     /* the records at home in sampled blocks of keys that no record has yet;
+    KIN_PULL_KEYED = 7,    /* the records at home in sampled blocks of keys that no record has yet;
                               request payload: u32 keys, then for each u32 n, u32 terms and the
                               terms: u32 bytes, text, padded to 4; payload: u32 record, u32 bytes,
                               features ..., by record */
+    KIN_PULL_GLUE = 8, /* request payload: u32 record[], ascending; payload: see worker/glue.c */
+    KIN_PULL_FEATURE_PAGE = 9 /* as FEATURES, but the first so many as make about 1 MiB: `next` */
 };
 /* Of a key that is tried (KIN_PULL_KEYED) every n-th block. Its rule number is its place in the
  * request. */

@@ -241,6 +241,9 @@ bool worker_is_dead(const struct worker_job *job, uint32_t number); /* supersede
 void worker_put_key_text(const struct worker_job *job, struct store_view *view, uint64_t key,
                          uint32_t local, struct kin_buf *out);
 
+/* Appends u32 length, then a field's value as text. */
+void worker_put_value_text(enum kin_type type, const uint8_t *p, uint32_t n, struct kin_buf *out);
+
 /* refine.c: keys derived from oversized ones */
 bool worker_key_oversized(const struct worker_job *job, uint64_t key);
 /* The next field that refines keys of this rule at or after `depth` in the refine list, or -1;
@@ -279,6 +282,8 @@ void worker_cluster_answer(struct worker_job *job);
 /* serve.c: what the coordinator fetches afterwards */
 void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+/* A record by its number, or NULL. */
+const struct record_at *worker_find_record(const struct record_table *table, uint32_t number);
 void worker_job_on_rows(struct worker_job *job, const struct kin_message *m);
 /* keyed.c: records in sampled blocks of keys that a plan tries */
 struct worker_keyed {
@@ -289,6 +294,9 @@ struct worker_keyed {
 kin_status worker_keyed_run(struct worker_keyed *k, struct store_view *view) KIN_MUST_CHECK;
 /* veto.c */
 void worker_job_on_veto(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+
+/* glue.c: what holds a group together */
+void worker_job_on_glue(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
 
 /* ---- reading the store inside a task ---- */
 

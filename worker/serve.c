@@ -63,8 +63,8 @@ static kin_status pull_edges(struct pull_task *t, struct store_view *view, struc
     return KIN_OK;
 }
 
-/* Finds a record by its number: the table is in that order. */
-static const struct record_at *find_record(const struct record_table *table, uint32_t number)
+/* The table is in the order of numbers. */
+const struct record_at *worker_find_record(const struct record_table *table, uint32_t number)
 {
     uint32_t low = 0, high = table->count;
     while (low < high) {
@@ -80,14 +80,18 @@ static const struct record_at *find_record(const struct record_table *table, uin
 static kin_status pull_features(struct pull_task *t, struct store_view *view)
 {
     const struct kin_buf *wanted = &t->frame->payload;
-    for (size_t i = 0; i + 4 <= wanted->n; i += 4) {
-        const struct record_at *at = find_record(&t->task.job->records, kin_le32(wanted->p + i));
+    bool page = t->what == KIN_PULL_FEATURE_PAGE;
+    size_t i = 0;
+    for (; i + 4 <= wanted->n && !(page && t->out.n >= PULL_BYTES); i += 4) {
+        const struct record_at *at =
+            worker_find_record(&t->task.job->records, kin_le32(wanted->p + i));
         const uint8_t *rec = at ? store_view_at(view, *at) : NULL;
         if (!rec)
             return at ? view->status : KIN_E_NOTFOUND;
         kin_buf_put(&t->out, rec, kin_features_bytes(rec));
     }
-    t->last = true;
+    t->next = i / 4;
+    t->last = i + 4 > wanted->n;
     return KIN_OK;
 }
 
@@ -156,9 +160,13 @@ void worker_job_on_pull(struct worker_job *job, const struct kin_message *m, str
         pull_memory(job, m, &job->stars, 1);
         return;
     }
+    if (what == KIN_PULL_GLUE) {
+        worker_job_on_glue(job, m, f);
+        return;
+    }
     bool settled = job->settle_state == STEP_DONE;
-    if (!(what == KIN_PULL_EDGES && matched) && !(what == KIN_PULL_KEYED && settled) &&
-        what != KIN_PULL_FEATURES)
+    bool features = what == KIN_PULL_FEATURES || what == KIN_PULL_FEATURE_PAGE;
+    if (!(what == KIN_PULL_EDGES && matched) && !(what == KIN_PULL_KEYED && settled) && !features)
         return;
     if (worker_task_under_way(job, m->request) || !worker_job_loaded(job))
         return;

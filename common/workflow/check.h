@@ -54,6 +54,7 @@ enum kin_check_map {
     KIN_CHECK_TRAIN,
     KIN_CHECK_COMPARISON,
     KIN_CHECK_CLUSTER,
+    KIN_CHECK_LINKS,
     KIN_CHECK_LIMITS,
     KIN_CHECK_MAPS
 };
@@ -137,6 +138,7 @@ KIN_CHECK_ROW(kin_check_refine);
 KIN_CHECK_ROW(kin_check_model);
 KIN_CHECK_ROW(kin_check_pairs);
 KIN_CHECK_ROW(kin_check_cluster);
+KIN_CHECK_ROW(kin_check_links);
 KIN_CHECK_ROW(kin_check_golden);
 KIN_CHECK_ROW(kin_check_limits);
 
@@ -165,6 +167,7 @@ KIN_CHECK_ROW(kin_check_comparison_levels);
 KIN_CHECK_ROW(kin_check_comparison_term_frequency);
 KIN_CHECK_ROW(kin_check_method);
 KIN_CHECK_ROW(kin_check_clean_sources);
+KIN_CHECK_ROW(kin_check_links_file);
 KIN_CHECK_ROW(kin_check_column); /* const char * at key->offset */
 KIN_CHECK_ROW(kin_check_u32);    /* uint32_t at key->offset, key->min..key->max */
 

@@ -22,6 +22,7 @@ static const struct kin_check_key top_keys[] = {
     {"model", "a map", "none", kin_check_model, 0, 0, 0},
     {"pairs", "all or across_sources", "all", kin_check_pairs, 0, 0, 0},
     {"cluster", "a map", "see cluster", kin_check_cluster, 0, 0, 0},
+    {"links", "a map", "none", kin_check_links, 0, 0, 0},
     {"golden", "a map of fields to strategies", "most_complete", kin_check_golden, 0, 0, 0},
     {"limits", "a map of limits", "see limits", kin_check_limits, 0, 0, 0},
 };
@@ -89,6 +90,10 @@ static const struct kin_check_key cluster_keys[] = {
     UNSUPPORTED("edge_floor"),
 };
 
+static const struct kin_check_key links_keys[] = {
+    {"file", "a file or pattern, or a list of them", NULL, kin_check_links_file, 0, 0, 0},
+};
+
 #define LIMIT(name, fallback, min, max)                                                 \
     {                                                                                   \
 #name, "a whole number, " #min " to " #max, #fallback, kin_check_u32, min, max, \
@@ -122,6 +127,7 @@ static const struct kin_check_table tables[KIN_CHECK_MAPS] = {
     [KIN_CHECK_TRAIN] = TABLE("model.train", train_keys),
     [KIN_CHECK_COMPARISON] = TABLE("model.compare.NAME", comparison_keys),
     [KIN_CHECK_CLUSTER] = TABLE("cluster", cluster_keys),
+    [KIN_CHECK_LINKS] = TABLE("links", links_keys),
     [KIN_CHECK_LIMITS] = TABLE("limits", limit_keys),
 };
 

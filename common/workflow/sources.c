@@ -1,4 +1,4 @@
-/* sources: files, formats, and which columns fill which fields. */
+/* sources: files, formats, and which columns fill which fields; and the files of links. */
 #include "common/workflow/check.h"
 
 #include <stdlib.h>
@@ -6,9 +6,9 @@
 
 enum { PATH_BYTES_MAX = 4096, PATHS_MAX = 10000 };
 
-KIN_CHECK_ROW(kin_check_source_path)
+static void check_paths(struct kin_check *c, const struct kin_check_key *key,
+                        struct kin_yaml_node *v, const char *const **out, size_t *out_count)
 {
-    struct kin_workflow_source *source = to;
     bool list = v->kind == KIN_YAML_LIST;
     if (!list && (v->kind != KIN_YAML_SCALAR || kin_yaml_is_null(v))) {
         kin_check_expected(c, v, key->type);
@@ -28,8 +28,26 @@ KIN_CHECK_ROW(kin_check_source_path)
         if (path && (path = kin_check_joined(c, path)) != NULL)
             paths[count++] = path;
     }
-    source->paths = paths;
-    source->path_count = count;
+    *out = paths;
+    *out_count = count;
+}
+
+KIN_CHECK_ROW(kin_check_source_path)
+{
+    struct kin_workflow_source *source = to;
+    check_paths(c, key, v, &source->paths, &source->path_count);
+}
+
+KIN_CHECK_ROW(kin_check_links)
+{
+    (void)key, (void)to;
+    kin_check_map(c, KIN_CHECK_LINKS, v, NULL);
+}
+
+KIN_CHECK_ROW(kin_check_links_file)
+{
+    (void)to;
+    check_paths(c, key, v, &c->w->link_files, &c->w->link_file_count);
 }
 
 KIN_CHECK_ROW(kin_check_source_format)

@@ -104,16 +104,30 @@ struct kin_workflow {
     enum kin_cluster_method cluster;
     uint16_t *clean; /* sources without duplicates of their own, ascending */
     size_t clean_count;
+    const char *const *link_files; /* patterns of files with links of people, joined to base_dir */
+    size_t link_file_count;
     enum kin_golden *golden;        /* [field] */
     enum kin_golden golden_default; /* carried columns */
     struct kin_limits limits;
 };
 
-/* True if components are looked into before they become MatchGroups. */
-static inline bool kin_workflow_clusters(const struct kin_workflow *w)
+/* True if every component is looked into before it becomes MatchGroups. */
+static inline bool kin_workflow_refines(const struct kin_workflow *w)
 {
     return w->never_count || w->clean_count || w->cluster == KIN_CLUSTER_LINKAGE ||
            (w->model && w->model->threshold_count > 1);
+}
+
+/* True if some may be: those that a never link of a person runs through, too. */
+static inline bool kin_workflow_clusters(const struct kin_workflow *w)
+{
+    return kin_workflow_refines(w) || w->link_file_count;
+}
+
+/* True if `kin_veto_cluster` does; else it takes kin_linkage_cluster. */
+static inline bool kin_workflow_only_vetoes(const struct kin_workflow *w)
+{
+    return !w->model && !w->clean_count && !w->link_file_count;
 }
 
 /* One mistake. Line and column (in characters) from 1; line 0: the file as a whole. */

@@ -440,6 +440,8 @@ static void relabel(struct oracle *o, int from, int to)
 
 static bool forbidden(const struct oracle *o, int a, int b, struct kin_kernel_scratch *scratch)
 {
+    if (o->never_unchecked)
+        return false;
     for (size_t r = 0; r < o->workflow->never_count; r++) {
         if (kin_condition_eval(o->workflow->never[r].condition, o->records[a].features,
                                o->records[b].features, scratch) == KIN_TRUE)
@@ -538,7 +540,9 @@ static void cluster(struct planning *p, const int *component, int root,
     uint16_t source[LINKAGE_REFERENCE_MAX];
     static struct kin_linkage_edge edges[LINKAGE_REFERENCE_MAX * LINKAGE_REFERENCE_MAX];
     static struct linkage_reference found;
-    size_t edge_count = 0;
+    static struct kin_linkage_pair must[LINKAGE_REFERENCE_MAX * LINKAGE_REFERENCE_MAX];
+    static struct kin_linkage_pair never[LINKAGE_REFERENCE_MAX * LINKAGE_REFERENCE_MAX];
+    size_t edge_count = 0, must_count = 0, never_count = 0;
     for (int i = 0; i < o->count; i++) {
         if (component[i] != root)
             continue;
@@ -554,6 +558,10 @@ static void cluster(struct planning *p, const int *component, int root,
             int a = order[i] < order[j] ? order[i] : order[j], b = order[i] + order[j] - a;
             int rule = o->edge[a * o->count + b];
             bool model = rule == (int)w->rule_count;
+            if (o->must[a * o->count + b])
+                must[must_count++] = (struct kin_linkage_pair){(uint32_t)i, (uint32_t)j};
+            if (o->never[a * o->count + b])
+                never[never_count++] = (struct kin_linkage_pair){(uint32_t)i, (uint32_t)j};
             if (rule >= 0)
                 edges[edge_count++] = (struct kin_linkage_edge){
                     (uint32_t)i, (uint32_t)j,
@@ -572,6 +580,10 @@ static void cluster(struct planning *p, const int *component, int root,
                                       .source = source,
                                       .edges = edges,
                                       .edge_count = edge_count,
+                                      .must = must,
+                                      .must_count = must_count,
+                                      .never = never,
+                                      .never_count = never_count,
                                       .forbidden = w->never_count ? inside_forbidden : NULL,
                                       .forbidden_arg = &inside};
     struct kin_linkage_options options = {
@@ -607,11 +619,11 @@ static void group_records(struct planning *p, struct kin_kernel_scratch *scratch
     for (int i = 0; i < o->count; i++) {
         for (int j = i + 1; j < o->count; j++) {
             int x = o->records[i].group, y = o->records[j].group;
-            if (joins(p, i, j) && x != y)
+            if ((joins(p, i, j) || o->must[i * o->count + j]) && x != y)
                 relabel(o, x > y ? x : y, x < y ? x : y);
         }
     }
-    if (!o->workflow->model && !o->workflow->clean_count) {
+    if (kin_workflow_only_vetoes(o->workflow)) {
         if (o->workflow->never_count)
             apply_vetoes(o, scratch);
         return;
@@ -645,6 +657,7 @@ static void describe_records(const struct planning *p)
             if (cmp_identity(&o->records[j], &o->records[r->founder]) < 0)
                 r->founder = j;
             int at = (i < j ? i : j) * o->count + (i < j ? j : i);
+            r->linked = r->linked || o->must[at];
             if (i == j || !joins(p, i, j))
                 continue;
             int rule = o->edge[at];
@@ -668,6 +681,33 @@ static void find_dead(struct oracle *o)
             o->records[i].dead = o->records[i].dead || y > x || (y == x && j > i);
         }
         o->superseded += o->records[i].dead;
+    }
+}
+
+static int find_record(const struct oracle *o, uint32_t source, const char *id)
+{
+    for (int i = 0; i < o->count; i++) {
+        const struct oracle_record *r = &o->records[i];
+        if (!r->dead && r->source == source && strcmp(r->id, id) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static void find_links(struct oracle *o)
+{
+    for (int l = 0; l < o->link_count; l++) {
+        const struct oracle_link *link = &o->links[l];
+        int a = find_record(o, link->source[0], link->id[0]),
+            b = find_record(o, link->source[1], link->id[1]);
+        if (a < 0 || b < 0) {
+            o->links_unknown++;
+            continue;
+        }
+        bool *of = link->never ? o->never : o->must;
+        of[a * o->count + b] = of[b * o->count + a] = true;
+        o->links_never += link->never;
+        o->links_must += !link->never;
     }
 }
 
@@ -722,12 +762,15 @@ void oracle_run(struct oracle *o)
     p.ordinary = calloc(n + 1, sizeof *p.ordinary);
     o->edge = calloc(n * n + 1, sizeof *o->edge);
     o->weight = calloc(n * n + 1, sizeof *o->weight);
-    CHECK(p.ordinary && o->edge && o->weight && scratch);
+    o->must = calloc(n * n + 1, sizeof *o->must);
+    o->never = calloc(n * n + 1, sizeof *o->never);
+    CHECK(p.ordinary && o->edge && o->weight && scratch && o->must && o->never);
     for (size_t i = 0; i < n * n; i++)
         o->edge[i] = -1;
     for (int i = 0; i < o->count; i++)
         build_features(o, &o->records[i]);
     find_dead(o);
+    find_links(o);
     prepare_model(&p);
     for (size_t k = 0; k < o->workflow->block_key_count; k++)
         plan_rule(&p, &o->workflow->keys[k]);
@@ -760,4 +803,6 @@ void oracle_free(struct oracle *o)
         kin_free(o->records[i].features);
     free(o->edge);
     free(o->weight);
+    free(o->must);
+    free(o->never);
 }

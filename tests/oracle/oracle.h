@@ -8,7 +8,7 @@
  * Aborts on anything unexpected. */
 #include "common/workflow/workflow.h"
 
-enum { ORACLE_VALUES = 4 };
+enum { ORACLE_VALUES = 4, ORACLE_LINKS_MAX = 64 };
 
 struct oracle_record {
     uint32_t source; /* index in name order */
@@ -26,15 +26,27 @@ struct oracle_record {
     int size;
     int best_rule; /* -1: none; the number of rules: the model */
     int32_t best_weight;
+    bool linked; /* by a must link */
+};
+
+struct oracle_link { /* of a person, between identities */
+    uint32_t source[2];
+    char id[2][32];
+    bool never;
 };
 
 struct oracle {
     const struct kin_workflow *workflow;
     struct oracle_record *records; /* in input order */
     int count;
+    struct oracle_link links[ORACLE_LINKS_MAX];
+    int link_count;
+    bool never_unchecked; /* every component is too large for its never rules to be asked */
 
     /* ---- found ---- */
-    uint64_t compared; /* pairs scored, a pair in several windows several times */
+    uint64_t links_must, links_never, links_unknown;
+    bool *must, *never; /* [count * count], both ways */
+    uint64_t compared;  /* pairs scored, a pair in several windows several times */
     int *edge;         /* [count * count] first rule of a matched pair (a < b), -1: none; the number
                           of rules: scored by the model alone */
     int32_t *weight;   /* [count * count] of such a pair */

@@ -123,8 +123,10 @@ static void make_model(struct scenario *s, uint64_t *r)
     kin_comparer_free(comparer);
 }
 
-static void write_workflow(struct scenario *s, uint64_t *r, int sources, bool models)
+static void write_workflow(struct scenario *s, uint64_t *r, int sources,
+                           const struct scenario_options *o)
 {
+    bool models = o->models;
     static const char *const source_names[] = {"beta", "alpha", "gamma"};
     struct kin_buf *b = &s->workflow_text;
     kin_buf_puts(b, "kindred: 1\nworkflow: test\nsources:\n");
@@ -179,8 +181,10 @@ static void write_workflow(struct scenario *s, uint64_t *r, int sources, bool mo
         kin_buf_printf(b, "cluster: {method: %s%s}\n",
                        model && chance(r, 60) ? "linkage" : "connected",
                        clean ? ", clean_sources: [beta]" : "");
-    kin_buf_printf(b, "limits: {max_block: %d, window: %d, max_veto_group: %d}\n", 2 + below(r, 12),
-                   2 + below(r, 3), chance(r, 80) ? 5000 : 5);
+    if (o->links)
+        kin_buf_puts(b, "links: {file: [/links.csv, /more*.jsonl]}\n");
+    kin_buf_printf(b, "limits: {max_block: %d, window: %d, max_veto_group: %d, max_group: %d}\n",
+                   2 + below(r, 12), 2 + below(r, 3), chance(r, 80) ? 5000 : 5, 2 + below(r, 9));
     struct kin_problems problems = {0};
     struct kin_str text = {(const char *)b->p, b->n};
     if (kin_workflow_parse(text, "", &s->workflow, &problems) != KIN_OK) {
@@ -298,6 +302,95 @@ static void write_files(struct scenario *s, uint64_t *r, int sources,
     s->oracle = (struct oracle){.workflow = s->workflow, .records = records, .count = at};
 }
 
+/* ---- links of people ---- */
+
+/* What must links hold together, over identities: for each record the first of its identity's set.
+ */
+static void hold(const struct oracle *o, const struct oracle_link *links, int count, int *set)
+{
+    for (int i = 0; i < o->count; i++) {
+        for (set[i] = 0;; set[i]++) {
+            const struct oracle_record *x = &o->records[i], *y = &o->records[set[i]];
+            if (x->source == y->source && strcmp(x->id, y->id) == 0)
+                break;
+        }
+    }
+    for (int l = 0; l < count; l++) {
+        int end[2] = {-1, -1};
+        for (int i = 0; i < o->count; i++) {
+            for (int k = 0; k < 2; k++) {
+                if (o->records[i].source == links[l].source[k] &&
+                    strcmp(o->records[i].id, links[l].id[k]) == 0)
+                    end[k] = set[i];
+            }
+        }
+        for (int i = 0; i < o->count && !links[l].never && end[0] >= 0 && end[1] >= 0; i++)
+            set[i] = set[i] == end[1] ? end[0] : set[i];
+    }
+}
+
+static bool contradicts(const struct oracle *o, const struct oracle_link *links, int count)
+{
+    int *set = calloc((size_t)o->count + 1, sizeof *set);
+    bool wrong = false;
+    CHECK(set);
+    hold(o, links, count, set);
+    for (int l = 0; l < count; l++) {
+        for (int i = 0; i < o->count && links[l].never; i++) {
+            for (int j = 0; j < o->count; j++) {
+                const struct oracle_record *x = &o->records[i], *y = &o->records[j];
+                wrong = wrong ||
+                        (set[i] == set[j] && x->source == links[l].source[0] &&
+                         y->source == links[l].source[1] && strcmp(x->id, links[l].id[0]) == 0 &&
+                         strcmp(y->id, links[l].id[1]) == 0);
+            }
+        }
+    }
+    free(set);
+    return wrong;
+}
+
+static void put_link(const struct scenario *s, const struct oracle_link *link,
+                     struct scenario_file *csv, struct scenario_file *jsonl, bool second)
+{
+    const char *left = s->workflow->sources[link->source[0]].name,
+               *right = s->workflow->sources[link->source[1]].name,
+               *kind = link->never ? "never" : "must";
+    if (second)
+        kin_buf_printf(&jsonl->bytes,
+                       "{\"kind\": \"%s\", \"right\": \"%s/%s\", \"left\": \"%s/%s\"}\n", kind,
+                       right, link->id[1], left, link->id[0]);
+    else
+        kin_buf_printf(&csv->bytes, "%s/%s,%s/%s,%s,anna,\"so, so\"\n", left, link->id[0], right,
+                       link->id[1], kind);
+}
+
+/* Links between any two rows, dead ones too, some of records that are not there; what would
+ * contradict the others is left out. */
+static void make_links(struct scenario *s, uint64_t *r)
+{
+    struct oracle *o = &s->oracle;
+    struct scenario_file *csv = &s->files[s->file_count++], *jsonl = &s->files[s->file_count++];
+    snprintf(csv->path, sizeof csv->path, "/links.csv");
+    snprintf(jsonl->path, sizeof jsonl->path, "/more1.jsonl");
+    kin_buf_puts(&csv->bytes, "left,right,kind,by,note\n");
+    for (int tries = below(r, ORACLE_LINKS_MAX); tries > 0; tries--) {
+        struct oracle_link *link = &o->links[o->link_count];
+        link->never = chance(r, 60);
+        for (int k = 0; k < 2; k++) {
+            const struct oracle_record *x = &o->records[below(r, o->count)];
+            link->source[k] = x->source;
+            snprintf(link->id[k], sizeof link->id[k], "%.20s%s", x->id,
+                     chance(r, 3) ? "/gone" : "");
+        }
+        bool same = link->source[0] == link->source[1] && strcmp(link->id[0], link->id[1]) == 0;
+        if (same || contradicts(o, o->links, o->link_count + 1))
+            continue;
+        o->link_count++;
+        put_link(s, link, csv, jsonl, chance(r, 30));
+    }
+}
+
 struct scenario *scenario_new(uint64_t seed, const struct scenario_options *options)
 {
     struct scenario *s = calloc(1, sizeof *s);
@@ -306,8 +399,11 @@ struct scenario *scenario_new(uint64_t seed, const struct scenario_options *opti
     s->seed = seed;
     s->pairs = chance(&r, 50);
     int sources = 1 + below(&r, 3);
-    write_workflow(s, &r, sources, options->models);
+    write_workflow(s, &r, sources, options);
     write_files(s, &r, sources, options);
+    if (options->links)
+        make_links(s, &r);
+    s->oracle.never_unchecked = options->never_unchecked;
     if (s->workflow->model) {
         make_model(s, &r);
         struct scenario_file *f = &s->files[s->file_count++];
@@ -389,7 +485,8 @@ static void expect_matches(const struct scenario *s, struct kin_buf *b)
             snprintf(confidence, sizeof confidence, "%.6f",
                      round(1e6 * kin_weight_probability(r->best_weight)) / 1e6);
         kin_buf_printf(b, "%s,%s,%s,%s,%s,%d", s->workflow->sources[r->source].name, r->id, id,
-                       rule_name(s, r->best_rule), confidence, r->size);
+                       r->linked ? "must" : rule_name(s, r->best_rule),
+                       r->linked ? "1" : confidence, r->size);
         for (size_t level = 0; level < levels; level++) {
             if (level == model->primary)
                 continue;
@@ -412,7 +509,8 @@ static bool check_pairs(const struct scenario *s, struct kin_str pairs)
     for (int i = 0; i < o->count; i++) {
         for (int j = i + 1; j < o->count; j++) {
             int rule = o->edge[i * o->count + j];
-            if (rule < 0 || o->records[i].group != o->records[j].group)
+            bool must = o->must[i * o->count + j];
+            if ((rule < 0 && !must) || o->records[i].group != o->records[j].group)
                 continue;
             const struct oracle_record *a = &o->records[i], *b = &o->records[j];
             if (a->source > b->source || (a->source == b->source && strcmp(a->id, b->id) > 0)) {
@@ -423,12 +521,14 @@ static bool check_pairs(const struct scenario *s, struct kin_str pairs)
             kin_buf_clear(&line);
             bool model = rule == (int)s->workflow->rule_count;
             int32_t weight = o->weight[i * o->count + j];
-            if (model &&
+            if (model && !must &&
                 weight < s->workflow->model->thresholds[s->workflow->model->primary].weight)
                 continue;
             kin_buf_printf(&line, "\n%s,%s,%s,%s,", s->workflow->sources[a->source].name, a->id,
                            s->workflow->sources[b->source].name, b->id);
-            if (model)
+            if (must)
+                kin_buf_puts(&line, ",1,must\n");
+            else if (model)
                 kin_buf_printf(&line, "%.3f,%.6f,model\n",
                                round(1e3 * weight / KIN_WEIGHT_ONE) / 1e3 + 0.0,
                                round(1e6 * kin_weight_probability(weight)) / 1e6);
@@ -437,7 +537,7 @@ static bool check_pairs(const struct scenario *s, struct kin_str pairs)
             bool found = memmem(pairs.p, pairs.n, line.p, line.n) != NULL;
             bool star = false;
             for (size_t k = s->workflow->block_key_count; k < s->workflow->key_count; k++)
-                star = star || s->workflow->keys[k].match_rule == rule;
+                star = star || (!must && s->workflow->keys[k].match_rule == rule);
             known += found;
             if (!found && !star) {
                 fprintf(stderr, "pairs.csv lacks %.*s", (int)line.n - 1, (char *)line.p + 1);
@@ -451,6 +551,28 @@ static bool check_pairs(const struct scenario *s, struct kin_str pairs)
         fprintf(stderr, "pairs.csv: %llu rows, of which %llu are edges\n",
                 (unsigned long long)rows - 1, (unsigned long long)known);
     return known == rows - 1;
+}
+
+/* Groups over max_group are all there, and where nothing is kept apart their trees span them. */
+static bool check_large(const struct scenario *s, const json_t *groups)
+{
+    const struct oracle *o = &s->oracle;
+    const json_t *list = json_object_get(groups, "largest_over_max_group");
+    size_t expected = 0;
+    for (int i = 0; i < o->count; i++)
+        expected += !o->records[i].dead && o->records[i].founder == i &&
+                    o->records[i].size > (int)s->workflow->limits.max_group;
+    bool ok = json_array_size(list) == expected;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *group = json_array_get(list, i);
+        json_int_t size = json_integer_value(json_object_get(group, "size")),
+                   links = json_integer_value(json_object_get(group, "links"));
+        if (i < KIN_REPORT_GLUED_MAX)
+            ok = ok && links < size && (links == size - 1 || kin_workflow_clusters(s->workflow));
+    }
+    if (!ok)
+        fprintf(stderr, "report: groups over max_group\n");
+    return ok;
 }
 
 static bool check_report(const struct scenario *s, struct kin_str report)
@@ -479,6 +601,23 @@ static bool check_report(const struct scenario *s, struct kin_str report)
                 (unsigned long long)got, (unsigned long long)counts[i].expected);
         ok = false;
     }
+    ok = j && check_large(s, json_object_get(j, "groups")) && ok;
+    struct {
+        const char *name;
+        uint64_t expected;
+    } links[] = {{"read", (uint64_t)o->link_count},
+                 {"must", o->links_must},
+                 {"never", o->links_never},
+                 {"unknown", o->links_unknown}};
+    for (int i = 0; i < COUNT(links) && j && s->workflow->link_file_count; i++) {
+        uint64_t got = (uint64_t)json_integer_value(
+            json_object_get(json_object_get(j, "links"), links[i].name));
+        if (got == links[i].expected)
+            continue;
+        fprintf(stderr, "report: links.%s is %llu, expected %llu\n", links[i].name,
+                (unsigned long long)got, (unsigned long long)links[i].expected);
+        ok = false;
+    }
     json_decref(j);
     return ok;
 }
@@ -493,9 +632,10 @@ bool scenario_check(const struct scenario *s, struct kin_str matches, struct kin
     uint64_t lines = 0;
     for (size_t i = 0; i < errors.n; i++)
         lines += errors.p[i] == '\n';
-    if (lines != s->rejected + 1) {
+    uint64_t rows = s->rejected + s->oracle.links_unknown;
+    if (lines != rows + 1) {
         fprintf(stderr, "errors.csv: %llu lines, expected %llu\n", (unsigned long long)lines,
-                (unsigned long long)s->rejected + 1);
+                (unsigned long long)rows + 1);
         ok = false;
     }
     ok = ok && (!s->pairs || check_pairs(s, pairs));

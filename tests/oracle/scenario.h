@@ -14,18 +14,21 @@ struct scenario {
     uint64_t seed;
     struct kin_buf workflow_text;
     struct kin_workflow *workflow;
-    struct scenario_file files[8];
+    struct scenario_file files[12];
     int file_count;
     struct oracle oracle; /* records in input order, already run */
     uint64_t rejected;    /* bad rows put in on purpose */
     bool pairs;
-    struct kin_buf model; /* text of its file, which is one of files too; empty: no model */
+    uint32_t component_bytes; /* as in the job's options */
+    struct kin_buf model;     /* text of its file, which is one of files too; empty: no model */
 };
 
 struct scenario_options {
-    int records_max; /* 0: 90 */
-    bool shuffle;    /* same records, other order of rows; ids unique */
-    bool models;     /* half of the workflows have a model, and some clean sources */
+    int records_max;      /* 0: 90 */
+    bool shuffle;         /* same records, other order of rows; ids unique */
+    bool links;           /* there are links of people */
+    bool never_unchecked; /* see the oracle's */
+    bool models;          /* half of the workflows have a model, and some clean sources */
     uint64_t shuffle_seed;
 };
 

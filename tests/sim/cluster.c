@@ -21,7 +21,8 @@ void cluster_prepare(struct cluster *c, struct kin_sim *sim, const struct scenar
                                  .base_dir = "",
                                  .out_dir = "/out",
                                  .pairs = s->pairs,
-                                 .chunk_bytes = chunk_bytes};
+                                 .chunk_bytes = chunk_bytes,
+                                 .component_bytes = s->component_bytes};
     memcpy(c->job.match_id_key, KIN_MATCH_ID_KEY, sizeof c->job.match_id_key);
     c->coordinator = (struct kin_coordinator_args){
         .workers = workers, .lease_ms = 1000, .job = &c->job, .on_done = on_done, .arg = c};

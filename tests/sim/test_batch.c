@@ -39,8 +39,11 @@ static void lose_disks(struct kin_sim *sim, struct cluster *c, uint64_t seed, un
 static bool batch_survives(uint64_t seed, void *arg)
 {
     const struct faults *faults = arg;
-    struct scenario_options o = {.records_max = seed % 2 ? 45 : 60, .models = seed % 2};
+    struct scenario_options o = {
+        .records_max = seed % 2 ? 45 : 60, .models = seed % 2, .links = seed % 3 == 0};
     struct scenario *s = scenario_new(seed, &o);
+    if (!s->workflow->never_count && seed % 4 == 0)
+        s->component_bytes = 600; /* larger ones are done by the coordinator */
     bool lost = false;
     struct kin_sim_options options = faults->options;
     options.log_line = on_log;

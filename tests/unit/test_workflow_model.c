@@ -99,6 +99,22 @@ static void a_model_alone_has_defaults(void **state)
     parsed_deinit(&p);
 }
 
+static void links_have_files(void **state)
+{
+    (void)state;
+    struct parsed p = parse_good("rules: [Exact(email)]\nlinks: {file: [a.csv, /b/*.jsonl]}\n");
+    assert_int_equal(p.w->link_file_count, 2);
+    assert_non_null(strstr(p.w->link_files[0], "a.csv"));
+    assert_string_equal(p.w->link_files[1], "/b/*.jsonl");
+    assert_true(kin_workflow_clusters(p.w));
+    assert_false(kin_workflow_refines(p.w));
+    parsed_deinit(&p);
+    p = parse_good("rules: [Exact(email)]\n");
+    assert_int_equal(p.w->link_file_count, 0);
+    assert_false(kin_workflow_clusters(p.w));
+    parsed_deinit(&p);
+}
+
 static void comparisons_have_fields_and_levels(void **state)
 {
     (void)state;
@@ -424,6 +440,17 @@ static const struct {
      {{14, 32, "cluster.clean_sources[1]", "unknown source 'wbe'; did you mean 'web'?"},
       {14, 37, "cluster.clean_sources[2]", "source 'crm' is given twice"},
       {14, 42, "cluster.clean_sources[3]", "found a list; expected a source's name"}}},
+    /* links */
+    {HEAD,
+     "rules: [Exact(email)]\nlinks: links.csv\n",
+     {{14, 8, "links", "found 'links.csv'; expected a map of keys and values"}}},
+    {HEAD,
+     "rules: [Exact(email)]\nlinks: {files: [a.csv]}\n",
+     {{14, 8, "links.file", "missing; expected a file or pattern, or a list of them"},
+      {14, 9, "links.files", "unknown key; did you mean 'file'?"}}},
+    {HEAD,
+     "rules: [Exact(email)]\nlinks: {file: []}\n",
+     {{14, 15, "links.file", "found 0 paths; expected 1 to 10000"}}},
     /* what only follows from another mistake is not said */
     {"kindred: 1\nworkflow: w\nsources: {s: {path: p, id: i}}\nfields: {a: dat, b: name}\n",
      "block_on: [b]\nmodel: {compare: {a: [exact, within 1 day], b: [within 1 day]}}\n",
@@ -537,6 +564,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_model_alone_has_defaults),
+        cmocka_unit_test(links_have_files),
         cmocka_unit_test(comparisons_have_fields_and_levels),
         cmocka_unit_test(thresholds_are_sorted_and_one_is_primary),
         cmocka_unit_test(a_model_comes_from_a_file_or_from_training),
