@@ -32,9 +32,12 @@ struct kin_kernel_symbols {
     unsigned la, lb; /* 0..KIN_KERNEL_CODEPOINTS_MAX */
 };
 
+struct kin_many_ops; /* kernel_many_impl.h */
+
 /* The byte form's kernels, once for each instruction set. All require 0 < b.n <= a.n. */
 struct kin_kernel_ops {
     const char *name;
+    const struct kin_many_ops *many;
     /* Jaro; or -1 if matches * (a.n + b.n) < bound, where bound <= 0 asks for no early rejection */
     double (*jaro)(struct kin_kernel_scratch *s, struct kin_kernel_bytes a,
                    struct kin_kernel_bytes b, double bound);
@@ -77,6 +80,7 @@ struct kin_kernel_scratch {
     uint16_t head[KIN_KERNEL_SYMBOLS];  /* 1 + a position of a symbol. All zero between calls */
     uint16_t next[KIN_KERNEL_CODEPOINTS_MAX];
     uint8_t flags[KIN_KERNEL_CODEPOINTS_MAX]; /* one a column or position, as the kernel says */
+    uint16_t rows[4][KIN_KERNEL_CODEPOINTS_MAX + 2]; /* of a matrix */
     struct {
         uint32_t code_point, stamp, id;
     } map[KIN_KERNEL_MAP_SLOTS];
@@ -128,6 +132,17 @@ static inline double kin_kernel_jaro_value(unsigned la, unsigned lb, unsigned m,
 {
     double matches = m;
     return (matches / la + matches / lb + (matches - t) / matches) / 3.0;
+}
+
+/* Winkler's bonus for an equal start. */
+enum { KIN_KERNEL_PREFIX = 4 };
+#define KIN_KERNEL_PREFIX_WEIGHT 0.1
+#define KIN_KERNEL_BOOST_ABOVE 0.7
+static inline double kin_kernel_winkler(double jaro, unsigned prefix)
+{
+    /* no branch: it would be mispredicted often, and adding 0 changes nothing */
+    double weight = jaro > KIN_KERNEL_BOOST_ABOVE ? prefix * KIN_KERNEL_PREFIX_WEIGHT : 0.0;
+    return jaro + weight * (1.0 - jaro);
 }
 
 /* Bits 0..n-1, n in 0..64. */

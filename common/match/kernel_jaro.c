@@ -1,12 +1,8 @@
 /* Jaro and Jaro-Winkler. Jaro, "Advances in record-linkage methodology...", JASA 84 (1989);
  * Winkler, "String comparator metrics and enhanced decision rules..." (1990). */
-#include "common/match/kernel_impl.h"
+#include "common/match/kernel_many_impl.h"
 
 #include <string.h>
-
-enum { PREFIX_MAX = 4 };
-static const double prefix_weight = 0.1;
-static const double boost_above = 0.7;
 
 /* Jaro of strings of any length in linear time. The positions of each symbol in a are a list in
  * ascending order, head[] its first that is still of use. The windows only move up, so what lies
@@ -43,16 +39,11 @@ static double jaro_symbols(struct kin_kernel_scratch *s, struct kin_kernel_symbo
     return matches ? kin_kernel_jaro_value(v.la, v.lb, matches, out_of_order / 2) : 0.0;
 }
 
-static double winkler(double jaro, unsigned prefix)
-{
-    return jaro > boost_above ? jaro + prefix * prefix_weight * (1.0 - jaro) : jaro;
-}
-
 static unsigned prefix_bytes(struct kin_kernel_bytes a, struct kin_kernel_bytes b)
 {
-    if (b.n >= PREFIX_MAX) {
+    if (b.n >= KIN_KERNEL_PREFIX) {
         uint32_t differ = kin_le32(a.p) ^ kin_le32(b.p);
-        return differ ? (unsigned)__builtin_ctz(differ) / 8 : PREFIX_MAX;
+        return differ ? (unsigned)__builtin_ctz(differ) / 8 : KIN_KERNEL_PREFIX;
     }
     unsigned n = 0;
     while (n < b.n && a.p[n] == b.p[n])
@@ -63,7 +54,7 @@ static unsigned prefix_bytes(struct kin_kernel_bytes a, struct kin_kernel_bytes 
 static unsigned prefix_symbols(struct kin_kernel_symbols v)
 {
     unsigned n = 0;
-    while (n < PREFIX_MAX && n < v.la && n < v.lb && v.a[n] == v.b[n])
+    while (n < KIN_KERNEL_PREFIX && n < v.la && n < v.lb && v.a[n] == v.b[n])
         n++;
     return n;
 }
@@ -86,24 +77,24 @@ double kin_jaro_winkler(struct kin_kernel_scratch *s, struct kin_pair p)
     struct kin_kernel_bytes a;
     struct kin_kernel_bytes b;
     if (kin_kernel_short(s, &p, &a, &b))
-        return winkler(s->ops->jaro(s, a, b, 0.0), prefix_bytes(a, b));
+        return kin_kernel_winkler(s->ops->jaro(s, a, b, 0.0), prefix_bytes(a, b));
     struct kin_kernel_symbols w = kin_kernel_widen(s, &p);
     unsigned prefix = prefix_symbols(w); /* first: jaro_symbols uses up the symbols of b */
-    return winkler(jaro_symbols(s, w), prefix);
+    return kin_kernel_winkler(jaro_symbols(s, w), prefix);
 }
 
 /* The least matches * (la + lb) with which Jaro-Winkler can reach the threshold, or less. Jaro is
  * at most (m/la + m/lb + 1) / 3, with no transposition. The slack of 1e-9 is far above any rounding
  * error, so that only what really is below the threshold is rejected; who passes is decided by the
  * exact value. */
-static double least_matches(unsigned la, unsigned lb, unsigned prefix, double threshold)
+double kin_kernel_least_matches(unsigned la, unsigned lb, unsigned prefix, double threshold)
 {
-    static const double remaining[PREFIX_MAX + 1] = {1.0, 1.0 / 0.9, 1.0 / 0.8, 1.0 / 0.7,
-                                                     1.0 / 0.6};
+    static const double remaining[KIN_KERNEL_PREFIX + 1] = {1.0, 1.0 / 0.9, 1.0 / 0.8, 1.0 / 0.7,
+                                                            1.0 / 0.6};
     double jaro = threshold;
-    if (threshold > boost_above) {
-        jaro = (threshold - prefix * prefix_weight) * remaining[prefix];
-        jaro = jaro > boost_above ? jaro : boost_above;
+    if (threshold > KIN_KERNEL_BOOST_ABOVE) {
+        jaro = (threshold - prefix * KIN_KERNEL_PREFIX_WEIGHT) * remaining[prefix];
+        jaro = jaro > KIN_KERNEL_BOOST_ABOVE ? jaro : KIN_KERNEL_BOOST_ABOVE;
     }
     return (3.0 * jaro - 1.0 - 1e-9) * (double)(la * lb);
 }
@@ -124,7 +115,7 @@ double kin_jaro_winkler_from(struct kin_kernel_scratch *s, struct kin_pair p, do
         unsigned la = (unsigned)a.n;
         unsigned lb = (unsigned)b.n;
         prefix = prefix_bytes(a, b);
-        double bound = least_matches(la, lb, prefix, least);
+        double bound = kin_kernel_least_matches(la, lb, prefix, least);
         if (lb * (la + lb) < bound)
             return -1.0;
         jaro = s->ops->jaro(s, a, b, bound);
@@ -134,11 +125,11 @@ double kin_jaro_winkler_from(struct kin_kernel_scratch *s, struct kin_pair p, do
         struct kin_kernel_symbols w = kin_kernel_widen(s, &p);
         unsigned shorter = w.la < w.lb ? w.la : w.lb;
         prefix = prefix_symbols(w); /* first: jaro_symbols uses up the symbols of b */
-        if (shorter * (w.la + w.lb) < least_matches(w.la, w.lb, prefix, least))
+        if (shorter * (w.la + w.lb) < kin_kernel_least_matches(w.la, w.lb, prefix, least))
             return -1.0;
         jaro = jaro_symbols(s, w);
     }
-    double value = winkler(jaro, prefix);
+    double value = kin_kernel_winkler(jaro, prefix);
     return value >= least ? value : -1.0;
 }
 

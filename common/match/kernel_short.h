@@ -1,6 +1,7 @@
 /* The kernels on the byte form (at most 64 characters), as a template: each kernel_short_*.c
  * includes it once for one instruction set. Before that it defines
  *   SHORT_OPS    the table of operations to define, SHORT_NAME its name
+ *   SHORT_MANY   that of one string against many on the same machines
  *   SHORT_LEVEL  0 portable, 2 AVX2, 3 AVX-512
  *
  * Bit-parallel kernels ask, for each character c of b, for the set of positions of c in a, as a
@@ -212,9 +213,9 @@ static const uint32_t windows_16[8][16] = {
 };
 
 /* Eight steps of the greedy choice, for the characters 0..7 of b; taken[j] is the position that
- * was chosen. */
+ * was chosen. *crossed gets those positions that were taken before a lower one. */
 SHORT_INLINE uint32_t match_8(__m128i a, __m128i b, const uint32_t *windows, uint32_t used,
-                              uint16_t *taken)
+                              uint16_t *taken, uint32_t *crossed)
 {
     for (int j = 0; j < 8; j++) { /* constant, so that it unrolls */
         const __m128i *lane = (const __m128i *)(const void *)kin_kernel_lanes[j];
@@ -222,6 +223,7 @@ SHORT_INLINE uint32_t match_8(__m128i a, __m128i b, const uint32_t *windows, uin
         uint32_t found = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(a, c));
         found &= windows[j] & ~used;
         found &= 0 - found;
+        *crossed |= used & ~(found ^ (found - 1));
         used |= found;
         taken[j] = (uint16_t)found;
     }
@@ -261,6 +263,13 @@ SHORT_INLINE unsigned out_of_order_16(struct texts v, __m128i a, __m128i b, uint
 #endif
 }
 
+/* How many characters of b are somewhere in a: at least as many as match. */
+SHORT_INLINE unsigned in_common_16(struct texts v, __m128i a, __m128i b)
+{
+    __m128i found = _mm_cmpestrm(a, (int)v.la, b, (int)v.lb, _SIDD_UBYTE_OPS | _SIDD_BIT_MASK);
+    return (unsigned)__builtin_popcount((uint32_t)_mm_cvtsi128_si32(found));
+}
+
 /* Names, nearly always: both strings in a register, and no branch that depends on their letters
  * (a branch mispredicted costs more than four steps of the matching). */
 SHORT_INLINE double jaro_16(struct kin_kernel_scratch *s, struct texts v, double bound)
@@ -271,17 +280,22 @@ SHORT_INLINE double jaro_16(struct kin_kernel_scratch *s, struct texts v, double
     __m128i zero = _mm_cmpeq_epi8(a, _mm_setzero_si128());
     if ((uint32_t)_mm_movemask_epi8(zero) & live) /* it would match the padding of b */
         return jaro_body(s, v, bound, WIDTH_16);
+    if (bound > 0.0 && in_common_16(v, a, b) * (v.la + v.lb) < bound)
+        return -1.0;
     const uint32_t *windows = windows_16[v.la >= 4 ? v.la / 2 - 1 : 0];
     _Alignas(32) uint16_t taken[16] = {0};
-    uint32_t used = match_8(a, b, windows, ~live, taken);
+    uint32_t crossed = 0;
+    uint32_t used = match_8(a, b, windows, ~live, taken, &crossed);
     if (v.lb > 8)
-        used = match_8(a, _mm_srli_si128(b, 8), windows + 8, used, taken + 8);
+        used = match_8(a, _mm_srli_si128(b, 8), windows + 8, used, taken + 8, &crossed);
     used &= live;
     unsigned matches = (unsigned)__builtin_popcount(used);
     if (matches * (v.la + v.lb) < bound)
         return -1.0;
     if (matches == 0)
         return 0.0;
+    if (SHORT_LEVEL == 2 && !(crossed & live)) /* AVX-512 counts without a loop */
+        return kin_kernel_jaro_value(v.la, v.lb, matches, 0);
     unsigned moved = out_of_order_16(v, a, b, used, hits_16(taken));
     return kin_kernel_jaro_value(v.la, v.lb, matches, moved / 2);
 }
@@ -495,5 +509,5 @@ static unsigned short_lcs(struct kin_kernel_scratch *s, struct kin_kernel_bytes 
     }
 }
 
-const struct kin_kernel_ops SHORT_OPS = {SHORT_NAME, short_jaro, short_levenshtein, short_osa,
-                                         short_lcs};
+const struct kin_kernel_ops SHORT_OPS = {SHORT_NAME,        &SHORT_MANY, short_jaro,
+                                         short_levenshtein, short_osa,   short_lcs};

@@ -1,11 +1,12 @@
 /* The byte-form kernels with AVX-512. Reached only through kin_kernel_ops_at, which asks the
  * machine. */
-#include "common/match/kernel_impl.h"
+#include "common/match/kernel_many_impl.h"
 
 #ifdef KIN_KERNEL_X86
 #include <immintrin.h>
 
 #define SHORT_OPS kin_kernel_ops_avx512
+#define SHORT_MANY kin_many_ops_avx512
 #define SHORT_NAME "avx512"
 #define SHORT_LEVEL 3
 

@@ -35,6 +35,8 @@ bool kin_jaro_winkler_at_least(struct kin_kernel_scratch *s, struct kin_pair p, 
  * transpositions, no substring edited twice): Hyyro 2002. */
 unsigned kin_levenshtein(struct kin_kernel_scratch *s, struct kin_pair p, unsigned max);
 unsigned kin_osa(struct kin_kernel_scratch *s, struct kin_pair p, unsigned max);
+/* Damerau-Levenshtein without OSA's restriction: what was transposed may be edited further. */
+unsigned kin_damerau(struct kin_kernel_scratch *s, struct kin_pair p, unsigned max);
 
 /* Longest common subsequence in code points (Hyyro 2004, bit-parallel). */
 unsigned kin_lcs(struct kin_kernel_scratch *s, struct kin_pair p);

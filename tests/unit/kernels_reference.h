@@ -129,6 +129,38 @@ static inline unsigned ref_edit(const struct ref_text *a, const struct ref_text 
     return distance;
 }
 
+/* Lowrance and Wagner (1975), as printed: of a transposition, the last places above and to the left
+ * where the two characters meet. */
+static inline unsigned ref_damerau(const struct ref_text *a, const struct ref_text *b)
+{
+    int columns = b->n + 1;
+    int *d = calloc((size_t)(a->n + 1) * (size_t)columns, sizeof *d);
+    if (!d)
+        abort();
+    for (int i = 0; i <= a->n; i++) {
+        int l = 0; /* last column of the row's character */
+        for (int j = 0; j <= b->n; j++) {
+            int *cell = &d[i * columns + j];
+            if (i == 0 || j == 0) {
+                *cell = i + j;
+                continue;
+            }
+            int k = i - 1; /* last row of the column's character */
+            while (k > 0 && a->c[k - 1] != b->c[j - 1])
+                k--;
+            *cell = ref_min(cell[-columns], cell[-1]) + 1;
+            *cell = ref_min(*cell, cell[-columns - 1] + (a->c[i - 1] != b->c[j - 1]));
+            if (k > 0 && l > 0)
+                *cell = ref_min(*cell, d[(k - 1) * columns + l - 1] + (i - k) + (j - l) - 1);
+            if (a->c[i - 1] == b->c[j - 1])
+                l = j;
+        }
+    }
+    unsigned distance = (unsigned)d[a->n * columns + b->n];
+    free(d);
+    return distance;
+}
+
 static inline unsigned ref_lcs(const struct ref_text *a, const struct ref_text *b)
 {
     int columns = b->n + 1;

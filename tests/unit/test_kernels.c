@@ -82,30 +82,32 @@ static void distances_match_published_values(void **state)
 {
     static const struct {
         const char *a, *b;
-        unsigned levenshtein, osa, lcs;
+        unsigned levenshtein, osa, damerau, lcs;
     } cases[] = {
-        {"kitten", "sitting", 3, 3, 4},
-        {"Saturday", "Sunday", 3, 3, 5},
-        {"intention", "execution", 5, 5, 5},
-        {"rosettacode", "raisethysword", 8, 8, 6},
-        {"flaw", "lawn", 2, 2, 3},
-        {"a cat", "an act", 3, 2, 4},
-        {"CA", "ABC", 3, 3, 1}, /* where optimal string alignment differs from true Damerau: 2 */
-        {"ab", "ba", 2, 1, 1},
-        {"ABCBDAB", "BDCABA", 5, 5, 4},
-        {"AGGTAB", "GXTXAYB", 4, 4, 4},
-        {"XMJYAUZ", "MZJAWXU", 6, 6, 4},
-        {"", "", 0, 0, 0},
-        {"", "abc", 3, 3, 0},
-        {"same", "same", 0, 0, 4},
-        {"M\xc3\xbcller", "Muller", 1, 1, 5},
-        {"\xe5\xb1\xb1\xe7\x94\xb0", "\xe7\x94\xb0\xe5\xb1\xb1", 2, 1, 1}, /* two han swapped */
-        {"\xf0\x9f\x98\x80x", "x", 1, 1, 1},
+        {"kitten", "sitting", 3, 3, 3, 4},
+        {"Saturday", "Sunday", 3, 3, 3, 5},
+        {"intention", "execution", 5, 5, 5, 5},
+        {"rosettacode", "raisethysword", 8, 8, 8, 6},
+        {"flaw", "lawn", 2, 2, 2, 3},
+        {"a cat", "an act", 3, 2, 2, 4},
+        {"CA", "ABC", 3, 3, 2, 1}, /* optimal string alignment cannot insert into what it swapped */
+        {"a cat", "an abct", 4, 4, 3, 4},
+        {"ab", "ba", 2, 1, 1, 1},
+        {"ABCBDAB", "BDCABA", 5, 5, 4, 4},
+        {"AGGTAB", "GXTXAYB", 4, 4, 4, 4},
+        {"XMJYAUZ", "MZJAWXU", 6, 6, 6, 4},
+        {"", "", 0, 0, 0, 0},
+        {"", "abc", 3, 3, 3, 0},
+        {"same", "same", 0, 0, 0, 4},
+        {"M\xc3\xbcller", "Muller", 1, 1, 1, 5},
+        {"\xe5\xb1\xb1\xe7\x94\xb0", "\xe7\x94\xb0\xe5\xb1\xb1", 2, 1, 1, 1}, /* two han swapped */
+        {"\xf0\x9f\x98\x80x", "x", 1, 1, 1, 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct kin_pair p = pair_of(cases[i].a, cases[i].b);
         assert_int_equal(kin_levenshtein(*state, p, 100), cases[i].levenshtein);
         assert_int_equal(kin_osa(*state, p, 100), cases[i].osa);
+        assert_int_equal(kin_damerau(*state, p, 100), cases[i].damerau);
         assert_int_equal(kin_lcs(*state, p), cases[i].lcs);
     }
 }
@@ -349,6 +351,172 @@ static void all_tiny_strings_equal_the_reference(void **state)
     }
 }
 
+/* ---- one against many ---- */
+
+/* Every candidate between fences of its own would need as many pages: they follow each other, and
+ * the last one ends at the fence. */
+static void fill_many(struct random *r, struct kernels_many *v, unsigned alphabet,
+                      unsigned length_max, struct kin_buf *all, struct fence fence)
+{
+    struct alphabet from = alphabets[alphabet];
+    struct kin_buf text = {0}, near = {0};
+    size_t ends[KERNELS_MANY_MAX + 1];
+    kin_buf_clear(all);
+    random_string(r, from, below(r, length_max + 1), &text);
+    for (size_t i = 0; i <= v->n; i++) { /* the last is the query */
+        if (below(r, 3))
+            random_string(r, from, below(r, length_max + 1), &near);
+        else
+            mutated(r, from, &text, &near);
+        kin_buf_put(all, near.p, near.n);
+        ends[i] = all->n;
+    }
+    struct kin_str whole = fence_put(fence, all, true);
+    for (size_t i = 0; i <= v->n; i++) {
+        size_t start = i ? ends[i - 1] : 0;
+        struct kin_str s = {whole.p + start, ends[i] - start};
+        bool ascii = kernels_is_ascii(s) && below(r, 4); /* a promise may be left out */
+        struct kin_many_text *to = i < v->n ? &v->texts[i] : &v->query;
+        *to = (struct kin_many_text){s, ascii};
+    }
+    kin_buf_deinit(&text);
+    kin_buf_deinit(&near);
+}
+
+static void compare_many(struct kin_kernel_scratch *s, unsigned rounds, unsigned length_max,
+                         uint64_t seed)
+{
+    static const size_t counts[] = {0, 1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 129, 300};
+    static struct kernels_many v;
+    struct random r = {seed};
+    struct kin_buf all = {0};
+    struct fence fence = fence_make();
+    v.set = kin_many_new();
+    assert_non_null(v.set);
+    for (unsigned i = 0; i < rounds; i++) {
+        unsigned alphabet = below(&r, sizeof alphabets / sizeof alphabets[0]);
+        v.n = counts[i % (sizeof counts / sizeof counts[0])];
+        fill_many(&r, &v, alphabet, length_max, &all, fence);
+        assert_int_equal(kin_many_set(v.set, v.texts, v.n), KIN_OK);
+        assert_int_equal(kin_many_count(v.set), v.n);
+        const char *wrong = kernels_many_disagree(&v, s);
+        if (wrong)
+            fail_msg("%s, seed %llu, round %u: <%.*s>", wrong, (unsigned long long)seed, i,
+                     (int)v.query.text.n, v.query.text.p);
+    }
+    kin_many_free(v.set);
+    munmap(fence.pages, 3 * fence.page);
+    kin_buf_deinit(&all);
+}
+
+static void many_short_strings_equal_the_reference(void **state)
+{
+    compare_many(*state, 140, 9, 21);
+    compare_many(*state, 140, 18, 22); /* past what lanes hold */
+}
+
+static void many_long_strings_equal_the_reference(void **state)
+{
+    compare_many(*state, 14, 70, 23);
+}
+
+/* All pairs of all strings of up to four letters of two. */
+static void many_tiny_strings_equal_the_reference(void **state)
+{
+    static char text[31][5];
+    static struct kernels_many v;
+    int n = 1;
+    for (int i = 0; n < 31; i++) {
+        for (int letter = 'a'; letter <= 'b'; letter++) {
+            size_t length = strlen(text[i]);
+            memcpy(text[n], text[i], length);
+            text[n++][length] = (char)letter;
+        }
+    }
+    v.n = 31;
+    for (int i = 0; i < n; i++)
+        v.texts[i] = (struct kin_many_text){kin_str_of(text[i]), true};
+    v.set = kin_many_new();
+    assert_non_null(v.set);
+    assert_int_equal(kin_many_set(v.set, v.texts, v.n), KIN_OK);
+    for (int i = 0; i < n; i++) {
+        v.query = v.texts[i];
+        assert_null(kernels_many_disagree(&v, *state));
+    }
+    kin_many_free(v.set);
+}
+
+/* 300 candidates of different letters: codes run out, and many rows of the table are in use. */
+static void many_letters_equal_the_reference(void **state)
+{
+    static struct kernels_many v;
+    static char text[KERNELS_MANY_MAX][16];
+    struct random r = {5};
+    v.n = KERNELS_MANY_MAX;
+    for (unsigned i = 0; i < v.n; i++) {
+        unsigned at = 0;
+        for (unsigned k = 0; k < 5; k++) {
+            unsigned c = 0x4e00 + (k < 3 ? i : below(&r, KERNELS_MANY_MAX));
+            text[i][at++] = (char)(0xe0 | c >> 12);
+            text[i][at++] = (char)(0x80 | (c >> 6 & 0x3f));
+            text[i][at++] = (char)(0x80 | (c & 0x3f));
+        }
+        v.texts[i] = (struct kin_many_text){{text[i], at}, false};
+    }
+    v.set = kin_many_new();
+    assert_non_null(v.set);
+    assert_int_equal(kin_many_set(v.set, v.texts, v.n), KIN_OK);
+    for (unsigned i = 0; i < v.n; i += 23) {
+        v.query = v.texts[i];
+        assert_null(kernels_many_disagree(&v, *state));
+    }
+    kin_many_free(v.set);
+}
+
+static void many_strings_of_any_bytes(void **state)
+{
+    static const char bytes[] = "\0ab\xff\0";
+    static struct kernels_many v;
+    v.n = 0;
+    for (size_t from = 0; from < sizeof bytes; from++) {
+        for (size_t n = 0; from + n < sizeof bytes; n++)
+            v.texts[v.n++] = (struct kin_many_text){{bytes + from, n}, false};
+    }
+    v.texts[v.n++] = (struct kin_many_text){{NULL, 0}, true};
+    v.set = kin_many_new();
+    assert_non_null(v.set);
+    assert_int_equal(kin_many_set(v.set, v.texts, v.n), KIN_OK);
+    for (size_t i = 0; i < v.n; i++) {
+        v.query = v.texts[i];
+        assert_null(kernels_many_disagree(&v, *state));
+    }
+    /* a false promise of ASCII crashes nothing */
+    uint16_t out[KERNELS_MANY_MAX];
+    v.query = (struct kin_many_text){KIN_STR("a\xff\x80"), true};
+    kin_many_osa(v.set, *state, v.query, 3, out);
+    kin_many_free(v.set);
+}
+
+static void a_set_without_memory_is_empty(void **state)
+{
+    (void)state;
+    const struct kin_many_text text = {KIN_STR("abc"), true};
+    kin_alloc_fail_after(0);
+    assert_null(kin_many_new());
+    kin_alloc_fail_after(SIZE_MAX);
+    kin_many_free(NULL);
+    struct kin_many *set = kin_many_new();
+    assert_non_null(set);
+    for (size_t n = 0; n < 5; n++) {
+        assert_int_equal(kin_many_set(set, &text, 1), KIN_OK);
+        kin_alloc_fail_after(n);
+        assert_int_equal(kin_many_set(set, &text, 1), KIN_E_NOMEM);
+        kin_alloc_fail_after(SIZE_MAX);
+        assert_int_equal(kin_many_count(set), 0);
+    }
+    kin_many_free(set);
+}
+
 /* ---- edges ---- */
 
 static void null_and_embedded_zero_bytes(void **state)
@@ -552,6 +720,12 @@ int main(void)
         cmocka_unit_test(one_word_strings_equal_the_reference),
         cmocka_unit_test(long_strings_equal_the_reference),
         cmocka_unit_test(very_long_strings_equal_the_reference),
+        cmocka_unit_test(many_tiny_strings_equal_the_reference),
+        cmocka_unit_test(many_short_strings_equal_the_reference),
+        cmocka_unit_test(many_long_strings_equal_the_reference),
+        cmocka_unit_test(many_letters_equal_the_reference),
+        cmocka_unit_test(many_strings_of_any_bytes),
+        cmocka_unit_test(a_set_without_memory_is_empty),
         cmocka_unit_test(null_and_embedded_zero_bytes),
         cmocka_unit_test(bad_bytes_count_as_replacement_characters),
         cmocka_unit_test(a_false_promise_of_ascii_does_not_crash),
