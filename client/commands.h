@@ -13,5 +13,6 @@ int kin_command_cancel(int argc, char **argv);
 int kin_command_status(int argc, char **argv);
 int kin_command_suggest(int argc, char **argv);
 int kin_command_explain(int argc, char **argv);
+int kin_command_report(int argc, char **argv);
 
 #endif

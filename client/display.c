@@ -271,7 +271,8 @@ void kin_display_summary(const struct kin_report_read *r, double seconds, const 
     glue_table(r, &name, out);
     for (size_t f = 0; f < r->without_column_count; f++)
         warning(fit(&name, r->without_column[f]), out);
-    kin_buf_printf(out, "\n  %s/matches.csv  groups.csv  errors.csv  report.json\n", out_dir);
+    kin_buf_printf(out, "\n  %s/matches.csv  groups.csv  errors.csv  report.html  report.json\n",
+                   out_dir);
     kin_buf_deinit(&name);
 }
 

@@ -18,6 +18,7 @@ static const char usage[] =
     "compared\n"
     "  train WORKFLOW -o FILE         train the model of a workflow, and keep it\n"
     "  suggest FILE...                a first workflow file for these sources\n"
+    "  report DIR                     the page of an output directory, report.html, again\n"
     "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
     "  explain WORKFLOW A B           why two records match or do not; or a MatchGroup\n"
     "\n"
@@ -41,6 +42,7 @@ static const struct command {
     {"evaluate", kin_command_evaluate}, {"jobs", kin_command_jobs},
     {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
     {"status", kin_command_status},     {"explain", kin_command_explain},
+    {"report", kin_command_report},
 };
 
 static const struct command *find_command(const char *name)

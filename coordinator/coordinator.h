@@ -8,6 +8,7 @@
  */
 #include "common/env/env.h"
 #include "common/workflow/workflow.h"
+#include "proto/shards.h"
 
 enum { KIN_COORDINATOR_DBS = 4, KIN_COORDINATOR_STORE_FORMAT = 2, KIN_CHUNK_BYTES = 1024 * 1024 };
 
@@ -115,6 +116,13 @@ struct kin_report_recall {
     struct kin_report_next_key next[KIN_REPORT_NEXT_KEYS]; /* the best first */
     unsigned next_count;
 };
+struct kin_report_reason { /* why rows were rejected, numbers in it written as N */
+    char *text;            /* owned */
+    uint64_t rows;
+};
+struct kin_report_level {              /* what there would be at one of the thresholds */
+    uint64_t groups, grouped, largest; /* groups of two or more, records in them */
+};
 enum { KIN_SIZE_BUCKETS = 9 }; /* groups of 1, 2, 3, 4, 5-9, 10-49, 50-99, 100-499, 500 and more */
 struct kin_report {
     const char *workflow;
@@ -139,6 +147,11 @@ struct kin_report {
     bool links;         /* there are links of people: rows of their files, and what they came to */
     uint64_t links_read, links_must, links_never, links_unknown;
     uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked, veto_large;
+    struct kin_report_reason *reasons; /* most rows first; ties by text */
+    size_t reason_count;
+    uint32_t weigh;                                     /* with a model, for MATCH */
+    uint64_t weights[KIN_WEIGHT_WORDS];                 /* of all workers */
+    struct kin_report_level levels[KIN_THRESHOLDS_MAX]; /* filled with several thresholds only */
     uint64_t phase_us[KIN_PHASE_COUNT];
     uint64_t total_us;
     uint64_t source_bytes;

@@ -82,6 +82,8 @@ void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, s
         report->keys[r].skipped += kin_cursor_u64(&at);
         report->keys[r].matched += kin_cursor_u64(&at);
     }
+    for (size_t i = 0; i < KIN_WEIGHT_WORDS && c->job->workflow->model; i++)
+        report->weights[i] += kin_cursor_u64(&at);
     for (uint32_t i = 0; i < splits && !at.bad && status == KIN_OK; i++) {
         uint64_t key = kin_cursor_u64(&at);
         struct kin_report_block block = {.key = key, .rule = kin_key_rule_number(key)};
@@ -130,6 +132,19 @@ void plan_finish(struct kin_coordinator *c)
     job_over(c, KIN_OK, "");
 }
 
+enum { WEIGHED_PAIRS = 1 << 18 }; /* below the floor, about, are weighed for the report */
+
+static uint32_t choose_sample(const struct kin_report *report)
+{
+    uint64_t pairs = 0;
+    uint32_t one_in = 1;
+    for (size_t k = 0; k < report->key_count; k++)
+        pairs += report->keys[k].star ? 0 : report->keys[k].pairs;
+    while (pairs / one_in > WEIGHED_PAIRS && one_in < UINT32_C(1) << 30)
+        one_in *= 2;
+    return one_in;
+}
+
 void plan_make(struct kin_coordinator *c)
 {
     struct cjob *job = c->job;
@@ -151,6 +166,7 @@ void plan_make(struct kin_coordinator *c)
         }
         report->large_count = kept;
     }
+    report->weigh = choose_sample(report);
     if (job->workflow->model || job->options->plan_only) {
         train_begin(c);
         return;
@@ -319,6 +335,20 @@ static kin_status walk_records(struct label_task *t, struct page_view *view)
     return view->status;
 }
 
+/* scratch: [records], overwritten */
+static void count_level(const struct cjob *job, const uint32_t *founder, uint32_t *scratch,
+                        struct kin_report_level *level)
+{
+    memset(scratch, 0, job->records * sizeof *scratch);
+    for (uint32_t i = 0; i < job->records; i++)
+        scratch[founder[i]] += !job_is_dead(job, i);
+    for (uint32_t i = 0; i < job->records; i++) {
+        level->groups += scratch[i] > 1;
+        level->grouped += scratch[i] > 1 ? scratch[i] : 0;
+        level->largest = scratch[i] > level->largest ? scratch[i] : level->largest;
+    }
+}
+
 /* At each of several thresholds: the founder of every record's group. */
 static kin_status find_level_founders(struct cjob *job, struct page_view *view)
 {
@@ -337,6 +367,7 @@ static kin_status find_level_founders(struct cjob *job, struct page_view *view)
         }
         for (uint32_t i = 0; i < job->records; i++)
             stand_in[i] = founder[stand_in[i]];
+        count_level(job, stand_in, founder, &job->report.levels[level]);
         kin_free(founder);
         if (view->status != KIN_OK)
             return view->status;

@@ -430,6 +430,14 @@ void glue_begin(struct kin_coordinator *c); /* groups are numbered; goes on to w
 void glue_free(struct cjob *job);
 /* write.c */
 void write_begin(struct kin_coordinator *c);
+/* reasons.c: rejected rows by reason; lists are few and owned */
+kin_status reasons_add(struct kin_report_reason **list, size_t *count, struct kin_str text,
+                       uint64_t rows) KIN_MUST_CHECK;
+/* Counts the rows of a piece of errors.csv. [task] */
+kin_status reasons_of(struct kin_str errors, struct kin_report_reason **list,
+                      size_t *count) KIN_MUST_CHECK;
+void reasons_order(struct kin_report_reason *list, size_t count);
+void reasons_free(struct kin_report_reason *list, size_t count);
 /* report.c */
 kin_status report_init(struct cjob *job) KIN_MUST_CHECK;
 void report_deinit(struct kin_report *report);

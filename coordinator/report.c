@@ -34,6 +34,7 @@ void report_deinit(struct kin_report *r)
         kin_free(r->oversized[i].text);
     kin_free(r->large);
     kin_free(r->oversized);
+    reasons_free(r->reasons, r->reason_count);
     kin_free(r->sources);
     kin_free(r->keys);
     kin_free(r->unparsable);
@@ -189,6 +190,50 @@ static json_t *next_keys_json(const struct kin_report_recall *recall)
     return list;
 }
 
+/* ---- the model ---- */
+
+static json_t *weights_json(const struct kin_report *r)
+{
+    json_t *list = json_array();
+    for (unsigned bin = 0; bin < KIN_WEIGHT_BINS; bin++) {
+        uint64_t below = r->weights[bin], above = r->weights[KIN_WEIGHT_BINS + bin];
+        if (!below && !above)
+            continue;
+        json_t *o = json_object();
+        int units = ((int)bin - KIN_WEIGHT_BINS / 2) * KIN_WEIGHT_BIN_UNITS;
+        json_object_set_new(o, "from", json_real((double)units / KIN_WEIGHT_ONE));
+        put(o, "below_floor", below);
+        put(o, "from_floor", above);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+/* A single threshold's groups are those of the report. Pairs of rules pass every threshold. */
+static json_t *thresholds_json(const struct kin_report *r, const struct kin_workflow_model *model)
+{
+    const uint64_t *passed = r->weights + (size_t)2 * KIN_WEIGHT_BINS;
+    uint64_t by_rules = r->matched - passed[model->threshold_count - 1];
+    json_t *list = json_array();
+    for (size_t i = 0; i < model->threshold_count; i++) {
+        const struct kin_threshold *t = &model->thresholds[i];
+        struct kin_report_level level = r->levels[i];
+        if (model->threshold_count == 1)
+            level = (struct kin_report_level){r->groups, r->grouped, r->largest_group};
+        json_t *o = json_object();
+        json_object_set_new(o, "threshold", text_of(t->text));
+        json_object_set_new(o, "primary", json_boolean(i == model->primary));
+        json_object_set_new(o, "weight", json_real((double)t->weight / KIN_WEIGHT_ONE));
+        json_object_set_new(o, "probability", json_real(kin_weight_probability(t->weight)));
+        put(o, "pairs", by_rules + passed[i]);
+        put(o, "groups", level.groups);
+        put(o, "grouped", level.grouped);
+        put(o, "largest", level.largest);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 /* Of a plan only. What is not known is left out. */
 static json_t *blocking_json(const struct kin_report *r)
 {
@@ -231,6 +276,27 @@ static json_t *links_json(const struct kin_report *r)
     return o;
 }
 
+static json_t *model_json(const struct kin_report *r, const struct kin_workflow_model *model)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "thresholds", thresholds_json(r, model));
+    put(o, "weighed_one_in", r->weigh);
+    json_object_set_new(o, "weights", weights_json(r));
+    return o;
+}
+
+static json_t *reasons_json(const struct kin_report *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->reason_count; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "reason", text_of(r->reasons[i].text));
+        put(o, "rows", r->reasons[i].rows);
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow *workflow,
                            struct kin_buf *out)
 {
@@ -246,6 +312,8 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
     json_object_set_new(o, "groups", groups_json(r, workflow));
     put(o, "pairs_compared", r->compared);
     put(o, "pairs_matched", r->matched);
+    if (workflow->model)
+        json_object_set_new(o, "model", model_json(r, workflow->model));
     json_object_set_new(o, "keys", keys_json(r));
     json_object_set_new(o, "large_blocks", blocks_json(r, r->large, r->large_count, false));
     json_object_set_new(o, "oversized_blocks",
@@ -253,6 +321,7 @@ kin_status kin_report_json(const struct kin_report *r, const struct kin_workflow
     if (r->recall.state != KIN_RECALL_NOT_LOOKED)
         json_object_set_new(o, "blocking", blocking_json(r));
     put(o, "excess_keys", r->excess_keys);
+    json_object_set_new(o, "rejected_by_reason", reasons_json(r));
     for (size_t f = 0; f < workflow->schema.count; f++) {
         put(unparsable, workflow->fields[f].name, r->unparsable[f]);
         if (r->without_column[f])

@@ -173,6 +173,7 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         m.type = KIN_MSG_MATCH;
         m.u.match.job = job->id;
         m.u.match.plan = job->plan;
+        m.u.match.weigh = job->report.weigh;
         break;
     case STEP_FOREST:
         ask_pull(c, &m, KIN_PULL_FOREST, w->forest_next);

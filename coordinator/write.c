@@ -1,5 +1,6 @@
 #include "coordinator/impl.h"
 
+#include "common/report/report_html.h"
 #include "coordinator/match_id.h"
 
 #include <stdlib.h>
@@ -111,6 +112,8 @@ struct piece_task {
     uint64_t piece;
     struct kin_buf out[2];
     struct kin_frame *frames[KIN_WORKERS_MAX]; /* of a piece of groups.csv */
+    struct kin_report_reason *reasons;         /* of a piece of errors.csv */
+    size_t reason_count;
 };
 
 static void piece_release(struct ctask *task)
@@ -120,6 +123,7 @@ static void piece_release(struct ctask *task)
     kin_buf_deinit(&t->out[1]);
     for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
         kin_frame_unref(t->frames[w]);
+    reasons_free(t->reasons, t->reason_count);
 }
 
 static void piece_finish(struct ctask *task)
@@ -127,6 +131,10 @@ static void piece_finish(struct ctask *task)
     struct piece_task *t = (struct piece_task *)task;
     if (task->status == KIN_OK && (t->out[0].failed || t->out[1].failed))
         task->status = KIN_E_NOMEM;
+    struct kin_report *report = &task->c->job->report;
+    for (size_t i = 0; i < t->reason_count && task->status == KIN_OK; i++)
+        task->status = reasons_add(&report->reasons, &report->reason_count,
+                                   kin_str_of(t->reasons[i].text), t->reasons[i].rows);
     if (task->status != KIN_OK)
         job_fail(task->c, task->status, "the output cannot be made: %s",
                  kin_status_text(task->status));
@@ -275,6 +283,8 @@ static void matches_run(struct kin_env *env, struct kin_work *work)
     if (page)
         kin_buf_put(&t->out[1], page->errors.p, page->errors.n);
     t->task.status = view.status;
+    if (page && view.status == KIN_OK)
+        t->task.status = reasons_of(page->errors, &t->reasons, &t->reason_count);
     page_view_deinit(&view);
 }
 
@@ -486,7 +496,7 @@ static void make_groups(struct kin_coordinator *c, uint64_t piece)
 
 struct publish_task {
     struct ctask task;
-    struct kin_buf json;
+    struct kin_buf json, html;
 };
 
 static void publish_run(struct kin_env *env, struct kin_work *work)
@@ -495,7 +505,16 @@ static void publish_run(struct kin_env *env, struct kin_work *work)
     struct cjob *job = t->task.c->job;
     struct kin_out *out = job->out;
     t->task.status = env->ops->out_write(out, "report.json", t->json.p, t->json.n, &t->task.err);
-    if (t->task.status == KIN_OK && job->training_text.n)
+    if (t->task.status == KIN_OK)
+        t->task.status = kin_report_html(
+            &(struct kin_report_html_input){
+                .report = {(const char *)t->json.p, t->json.n},
+                .model = {(const char *)job->model_text.p, job->model_text.n}},
+            &t->html, &t->task.err);
+    if (t->task.status == KIN_OK)
+        t->task.status =
+            env->ops->out_write(out, "report.html", t->html.p, t->html.n, &t->task.err);
+    if (t->task.status == KIN_OK && job->model_text.n)
         t->task.status = env->ops->out_write(out, "model.json", job->model_text.p,
                                              job->model_text.n, &t->task.err);
     if (t->task.status == KIN_OK && job->training_text.n)
@@ -509,7 +528,9 @@ static void publish_run(struct kin_env *env, struct kin_work *work)
 
 static void publish_release(struct ctask *task)
 {
-    kin_buf_deinit(&((struct publish_task *)task)->json);
+    struct publish_task *t = (struct publish_task *)task;
+    kin_buf_deinit(&t->json);
+    kin_buf_deinit(&t->html);
 }
 
 static void publish_finish(struct ctask *task)
@@ -527,6 +548,7 @@ static void publish(struct kin_coordinator *c)
 {
     struct publish_task *t = ctask_new(c, sizeof *t, publish_run, publish_finish, publish_release);
     job_phase(c, KIN_PHASE_PUBLISH);
+    reasons_order(c->job->report.reasons, c->job->report.reason_count);
     if (!t || kin_report_json(&c->job->report, c->job->workflow, &t->json) != KIN_OK)
         job_fail(c, KIN_E_NOMEM, "out of memory");
     else

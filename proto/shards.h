@@ -89,9 +89,27 @@ enum {
 /* SETTLED payload: u32 key rules, u32 oversized, u32 large; then for each key rule u64 blocks (of
  * two or more), postings, pairs, largest; then the oversized keys, u64 each; then the large blocks:
  * u64 key, u32 records, u32 bytes of text, text padded to 4. MATCHED payload: u32 key rules, u32
- * splits; then for each key rule u64 compared, skipped, matched; then the splits: u64 key, u32
- * records, u32 refined blocks, u32 windowed blocks, u64 pairs kept, u32 bytes of text, text padded
- * to 4. */
+ * splits; then for each key rule u64 compared, skipped, matched; then, with a model, the counts of
+ * weights, KIN_WEIGHT_WORDS times u64; then the splits: u64 key, u32 records, u32 refined blocks,
+ * u32 windowed blocks, u64 pairs kept, u32 bytes of text, text padded to 4. */
 enum { KIN_SETTLED_RULE_WORDS = 4, KIN_MATCHED_RULE_WORDS = 3, KIN_LARGE_BLOCKS_PER_RULE = 5 };
+
+/* How the model weighed pairs, for the report. Bins of half a bit, the first and the last without
+ * an end: first those below the floor, of which only one in MATCH's `weigh` is weighed to the end,
+ * then all from the floor on; then for each threshold, as the workflow orders them, pairs that pass
+ * it. */
+enum {
+    KIN_WEIGHT_BINS = 256,
+    KIN_WEIGHT_BIN_UNITS = 32768, /* of a weight's fixed point */
+    KIN_WEIGHT_LEVELS = 16,
+    KIN_WEIGHT_WORDS = 2 * KIN_WEIGHT_BINS + KIN_WEIGHT_LEVELS
+};
+static inline unsigned kin_weight_bin(int32_t weight)
+{
+    /* division rounds towards zero: made one that rounds down */
+    int64_t bin = ((int64_t)weight + ((int64_t)KIN_WEIGHT_BIN_UNITS << 16)) / KIN_WEIGHT_BIN_UNITS -
+                  65536 + KIN_WEIGHT_BINS / 2;
+    return bin < 0 ? 0 : bin >= KIN_WEIGHT_BINS ? KIN_WEIGHT_BINS - 1 : (unsigned)bin;
+}
 
 #endif

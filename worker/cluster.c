@@ -76,7 +76,7 @@ static kin_status make_answer(struct worker_job *job, struct kin_env *env, struc
         splits += job->partitions[p].splits.n / sizeof(struct split_note);
     kin_buf_u32(out, (uint32_t)rules);
     kin_buf_u32(out, (uint32_t)splits);
-    for (size_t i = 0; i < rules * KIN_MATCHED_RULE_WORDS; i++)
+    for (size_t i = 0; i < worker_match_words(job); i++)
         kin_buf_u64(out, job->rule_counts[i]);
     for (unsigned p = 0; p < PARTITIONS; p++) {
         const struct kin_buf *notes = &job->partitions[p].splits;

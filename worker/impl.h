@@ -179,7 +179,8 @@ struct worker_job {
     size_t item_count;
     atomic_size_t item_next;
     uint32_t match_left;
-    uint64_t *rule_counts;       /* [key rules][KIN_MATCHED_RULE_WORDS] */
+    uint64_t *rule_counts;       /* [key rules][KIN_MATCHED_RULE_WORDS], then the weights */
+    uint32_t weigh;              /* one in so many pairs below the floor; a power of two */
     struct kin_buf match_answer; /* MATCHED payload */
     struct kin_buf edges;        /* struct kin_keyed: (local a << 32 | local b), rule, weight */
     struct kin_buf stars;        /* as PULL STARS answers */
@@ -194,6 +195,13 @@ struct worker_job {
     uint64_t label_request;
     struct kin_keyed *row_order; /* by group: value is the index in rows */
 };
+
+/* Of rule_counts. */
+static inline size_t worker_match_words(const struct worker_job *job)
+{
+    return job->workflow->key_count * KIN_MATCHED_RULE_WORDS +
+           (job->workflow->model ? KIN_WEIGHT_WORDS : 0);
+}
 
 struct worker {
     struct kin_env *env;

@@ -105,6 +105,7 @@ struct member {
     const uint8_t *keys;
     uint32_t key_count; /* ordinary original keys that count in this block: those before its own */
     uint32_t local;
+    uint64_t identity;                    /* hash of (source, id); only with a model */
     uint32_t derived_from, derived_count; /* refined keys, in walker.derived */
 };
 
@@ -118,12 +119,18 @@ struct match_task {
     struct kin_buf values;                /* scratch of stars */
     struct kin_buf edges;                 /* struct kin_keyed */
     struct kin_buf stars;
-    uint64_t *rule_counts; /* [key rules][3]: compared, skipped, matched */
+    uint64_t *rule_counts; /* as of the job */
 };
 
 static const uint32_t *block_locals_refined(const struct partition *p, const struct block *b)
 {
     return (const uint32_t *)(const void *)p->refined.p + b->start;
+}
+
+static uint64_t identity_of(const uint8_t *rec)
+{
+    struct kin_str id = kin_features_id(rec);
+    return kin_hash64(id.p, id.n, kin_features_source(rec));
 }
 
 /* Loads the members [from, end) of a block. Of keys only those that decide "seen before" are kept
@@ -151,6 +158,8 @@ static kin_status load_members(struct match_task *t, const struct partition *p,
         while (before < count && kin_le64(keys + 8 * (size_t)before) < below)
             before++;
         *m = (struct member){.rec = rec, .keys = keys, .key_count = before, .local = local};
+        if (job->model_decider)
+            m->identity = identity_of(rec);
         if (refined) {
             m->derived_from = (uint32_t)(t->derived.n / 8);
             worker_refined_keys(job, rec, &t->derived);
@@ -202,6 +211,29 @@ static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule
     kin_buf_put(&t->edges, &e, sizeof e);
 }
 
+/* Whether the weight of a pair is to be known even if it decides nothing: a sample that is the same
+ * wherever the pair is compared, and however the rows are ordered. */
+static bool in_sample(const struct worker_job *job, const struct member *a, const struct member *b)
+{
+    uint64_t mixed = (a->identity ^ b->identity) * UINT64_C(0x9e3779b97f4a7c15);
+    return ((uint32_t)(mixed >> 32) & (job->weigh - 1)) == 0;
+}
+
+static void count_weight(const struct match_task *t, int32_t weight)
+{
+    const struct worker_job *job = t->task.job;
+    const struct kin_workflow_model *model = job->workflow->model;
+    uint64_t *bins = t->rule_counts + job->workflow->key_count * KIN_MATCHED_RULE_WORDS;
+    if (weight < job->weight_floor) {
+        bins[kin_weight_bin(weight)]++;
+        return;
+    }
+    bins[KIN_WEIGHT_BINS + kin_weight_bin(weight)]++;
+    uint64_t *passed = bins + (size_t)2 * KIN_WEIGHT_BINS;
+    for (size_t i = 0; i < model->threshold_count; i++)
+        passed[i] += weight >= model->thresholds[i].weight;
+}
+
 /* Rules first, then the model. True: they match. A pair below the threshold but above the floor is
  * an edge that joins nothing: clustering by linkage weighs it. */
 static bool decide_pair(struct match_task *t, const struct member *a, const struct member *b)
@@ -212,9 +244,13 @@ static bool decide_pair(struct match_task *t, const struct member *a, const stru
         put_edge(t, a->local, b->local, (uint32_t)rule, 0);
         return true;
     }
-    int32_t weight;
-    if (!job->model_decider || !kin_model_decider_above(job->model_decider, t->scratch, a->rec,
-                                                        b->rec, job->weight_floor, &weight))
+    if (!job->model_decider)
+        return false;
+    int32_t weight, least = in_sample(job, a, b) ? INT32_MIN : job->weight_floor;
+    if (!kin_model_decider_above(job->model_decider, t->scratch, a->rec, b->rec, least, &weight))
+        return false;
+    count_weight(t, weight);
+    if (weight < job->weight_floor)
         return false;
     put_edge(t, a->local, b->local, (uint32_t)job->workflow->rule_count, weight);
     return weight >= job->weight_threshold;
@@ -390,8 +426,7 @@ static void match_run(struct kin_env *env, struct kin_work *work)
     kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
     t->state = job->decider ? kin_decider_state_new(job->decider) : NULL;
     t->scratch = job->model_decider ? kin_comparer_scratch_new() : NULL;
-    t->rule_counts =
-        kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
+    t->rule_counts = kin_calloc(worker_match_words(job) + 1, sizeof(uint64_t));
     if (status == KIN_OK &&
         ((job->decider && !t->state) || (job->model_decider && !t->scratch) || !t->rule_counts))
         status = KIN_E_NOMEM;
@@ -446,7 +481,7 @@ static void match_finish(struct worker_task *task)
     if (job->match_status == KIN_OK) {
         kin_buf_put(&job->edges, t->edges.p, t->edges.n);
         kin_buf_put(&job->stars, t->stars.p, t->stars.n);
-        for (size_t i = 0; i < job->workflow->key_count * KIN_MATCHED_RULE_WORDS; i++)
+        for (size_t i = 0; i < worker_match_words(job); i++)
             job->rule_counts[i] += t->rule_counts[i];
         if (job->edges.failed || job->stars.failed)
             job->match_status = KIN_E_NOMEM;
@@ -482,8 +517,8 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
     kin_buf_clear(&job->edges);
     kin_buf_clear(&job->stars);
     kin_free(job->rule_counts);
-    job->rule_counts =
-        kin_calloc(job->workflow->key_count + 1, KIN_MATCHED_RULE_WORDS * sizeof(uint64_t));
+    job->weigh = m->u.match.weigh ? m->u.match.weigh : 1;
+    job->rule_counts = kin_calloc(worker_match_words(job) + 1, sizeof(uint64_t));
     kin_status status = job->rule_counts ? make_items(job) : KIN_E_NOMEM;
     if (status == KIN_OK && job->workflow->model && !job->model_decider)
         status = KIN_E_PROTO; /* a plan without its model */

@@ -5,7 +5,7 @@
 cd "$scratch" || exit 1
 mkdir tmp
 export TMPDIR=$scratch/tmp
-commands='match plan train evaluate explain suggest jobs attach cancel status'
+commands='match plan train evaluate explain report suggest jobs attach cancel status'
 
 # run STATUS ARGS...: in ./stdout and ./stderr
 run() {
@@ -101,7 +101,7 @@ run 0 match --check sourceless.yaml
 run 0 match w.yaml -o out
 [ ! -s stderr ] || fail "match: on standard error, which is no terminal: $(head -n 3 stderr)"
 check_accounts out match
-[ "$(ls out | tr '\n' ' ')" = 'errors.csv groups.csv matches.csv report.json ' ] || fail "match made $(ls out)"
+[ "$(ls out | tr '\n' ' ')" = 'errors.csv groups.csv matches.csv report.html report.json ' ] || fail "match made $(ls out)"
 [ ! -e out.state ] || fail 'match left its state'
 [ -z "$(ls tmp)" ] || fail 'match left something in TMPDIR'
 says stdout '^cli: [0-9.]+ s' 'the summary'

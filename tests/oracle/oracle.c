@@ -5,6 +5,7 @@
 #include "common/record/normalise.h"
 #include "tests/oracle/linkage_reference.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -323,6 +324,16 @@ static void set_edge(struct oracle *o, int a, int b, int rule)
         *e = rule;
 }
 
+static void note_weight(struct oracle *o, int32_t weight, int32_t floor_weight)
+{
+    int bin = (int)floor((double)weight / KIN_WEIGHT_ONE * 2) + 128;
+    bin = bin < 0 ? 0 : bin > 255 ? 255 : bin;
+    o->weighed[weight >= floor_weight][bin]++;
+    const struct kin_workflow_model *m = o->workflow->model;
+    for (size_t i = 0; i < m->threshold_count; i++)
+        o->passed[i] += weight >= m->thresholds[i].weight;
+}
+
 static void weigh(struct planning *p, int a, int b)
 {
     struct oracle *o = p->o;
@@ -331,6 +342,7 @@ static void weigh(struct planning *p, int a, int b)
         return;
     int32_t weight = kin_model_decider_weight(w->decider, w->scratch, o->records[a].features,
                                               o->records[b].features);
+    note_weight(o, weight, w->floor);
     if (weight < w->floor)
         return;
     set_edge(o, a, b, (int)o->workflow->rule_count);

@@ -52,7 +52,10 @@ struct oracle {
     int32_t *weight;   /* [count * count] of such a pair */
     const char *model; /* text of the model's file, where the workflow has one */
     size_t model_bytes;
-    uint64_t edges; /* those inside a group */
+    uint64_t weighed[2][256]; /* [from the floor on][half bits from -64 on]: pairs, the outermost
+                                 without an end; like compared */
+    uint64_t passed[4];       /* pairs that pass each threshold, like compared */
+    uint64_t edges;           /* those inside a group */
     uint64_t superseded, oversized, windowed;
 };
 

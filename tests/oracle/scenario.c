@@ -575,6 +575,49 @@ static bool check_large(const struct scenario *s, const json_t *groups)
     return ok;
 }
 
+/* Scenarios are so small that every pair is weighed to the end. */
+static bool check_weights(const struct scenario *s, const json_t *report)
+{
+    const struct oracle *o = &s->oracle;
+    const json_t *model = json_object_get(report, "model"), *bin, *level;
+    uint64_t left[2][256];
+    bool ok = json_integer_value(json_object_get(model, "weighed_one_in")) == 1;
+    size_t i;
+    memcpy(left, o->weighed, sizeof left);
+    json_array_foreach(json_object_get(model, "weights"), i, bin)
+    {
+        int at = (int)(2 * json_number_value(json_object_get(bin, "from"))) + 128;
+        ok = ok && at >= 0 && at < 256;
+        left[0][ok ? at : 0] -= (uint64_t)json_integer_value(json_object_get(bin, "below_floor"));
+        left[1][ok ? at : 0] -= (uint64_t)json_integer_value(json_object_get(bin, "from_floor"));
+    }
+    for (size_t k = 0; k < 256; k++)
+        ok = ok && left[0][k] == 0 && left[1][k] == 0;
+    const json_t *levels = json_object_get(model, "thresholds");
+    size_t last = s->workflow->model->threshold_count - 1;
+    uint64_t matched = (uint64_t)json_integer_value(json_object_get(report, "pairs_matched"));
+    ok = ok && json_array_size(levels) == last + 1;
+    json_array_foreach(levels, i, level)
+    {
+        uint64_t pairs = (uint64_t)json_integer_value(json_object_get(level, "pairs"));
+        uint64_t groups = 0, grouped = 0;
+        for (int a = 0; a < o->count && last > 0; a++) {
+            int members = 0, leads = !o->records[a].dead && o->records[a].level[i] == a;
+            for (int b = 0; b < o->count && leads; b++)
+                members += !o->records[b].dead && o->records[b].level[i] == a;
+            groups += members > 1;
+            grouped += members > 1 ? (uint64_t)members : 0;
+        }
+        ok = ok && i <= last && pairs == matched - o->passed[last] + o->passed[i];
+        ok = ok && (last == 0 ||
+                    (groups == (uint64_t)json_integer_value(json_object_get(level, "groups")) &&
+                     grouped == (uint64_t)json_integer_value(json_object_get(level, "grouped"))));
+    }
+    if (!ok)
+        fprintf(stderr, "report: the weights of pairs are others\n");
+    return ok;
+}
+
 static bool check_report(const struct scenario *s, struct kin_str report)
 {
     const struct oracle *o = &s->oracle;
@@ -618,6 +661,16 @@ static bool check_report(const struct scenario *s, struct kin_str report)
                 (unsigned long long)got, (unsigned long long)links[i].expected);
         ok = false;
     }
+    uint64_t reasons = 0;
+    for (size_t i = 0; j && i < json_array_size(json_object_get(j, "rejected_by_reason")); i++)
+        reasons += (uint64_t)json_integer_value(
+            json_object_get(json_array_get(json_object_get(j, "rejected_by_reason"), i), "rows"));
+    if (reasons != s->rejected) {
+        fprintf(stderr, "report: %llu rows have a reason\n", (unsigned long long)reasons);
+        ok = false;
+    }
+    if (j && s->workflow->model)
+        ok = check_weights(s, j) && ok;
     json_decref(j);
     return ok;
 }
