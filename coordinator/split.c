@@ -1,5 +1,7 @@
 #include "coordinator/impl.h"
 
+#include "common/record/codes.h"
+
 #include <string.h>
 
 /* Splitting: the rows of one chunk to packed features, blocking keys and raw rows, dealt out to the
@@ -142,26 +144,42 @@ static struct kin_str trimmed(struct kin_str v)
     return v;
 }
 
+struct filling {
+    struct kin_features_builder *builder;
+    unsigned field;
+    bool begun;
+};
+
+static void add_value(struct splitter *s, struct filling *to, struct kin_str raw)
+{
+    struct kin_norm_value value;
+    const struct kin_field *def = &s->workflow->fields[to->field];
+    enum kin_norm norm = kin_normalise(s->norm, def, raw, &value);
+    s->unparsable[to->field] += norm == KIN_NORM_BAD;
+    if (norm != KIN_NORM_VALUE)
+        return;
+    if (!to->begun)
+        kin_features_field(to->builder, to->field);
+    to->begun = true;
+    kin_features_value(to->builder, value.p, value.bytes, value.ascii);
+}
+
 /* All values of one field, normalised, into the builder. */
 static void add_field(struct splitter *s, struct kin_features_builder *b, const struct kin_row *row,
                       unsigned field)
 {
-    bool begun = false;
+    struct filling to = {b, field, false};
     const struct kin_field *def = &s->workflow->fields[field];
     for (size_t k = 0; k < s->source->columns[field].count; k++) {
         int column = s->use.field_columns[field][k];
         uint32_t at = column < 0 ? 0 : *cell_of(s, (uint32_t)column);
         /* the cells of an array follow one another */
         for (; at && at <= row->count && row->cells[at - 1].column == (uint32_t)column; at++) {
-            struct kin_norm_value value;
-            enum kin_norm norm = kin_normalise(s->norm, def, row->cells[at - 1].value, &value);
-            s->unparsable[field] += norm == KIN_NORM_BAD;
-            if (norm != KIN_NORM_VALUE)
-                continue;
-            if (!begun)
-                kin_features_field(b, field);
-            begun = true;
-            kin_features_value(b, value.p, value.bytes, value.ascii);
+            struct kin_str cell = row->cells[at - 1].value, code;
+            if (!def->codes)
+                add_value(s, &to, cell);
+            for (size_t from = 0; def->codes && kin_code_next(cell, &from, &code);)
+                add_value(s, &to, code);
         }
     }
 }

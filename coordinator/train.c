@@ -1,6 +1,6 @@
 #include "coordinator/impl.h"
 
-#include "common/match/compare_decide.h"
+#include "common/match/compare_tokens.h"
 #include "common/match/pattern_table.h"
 #include "common/match/train.h"
 
@@ -10,23 +10,26 @@
 /* The model of a job: read from its file, or trained. For training, workers count agreement
  * patterns in their blocks, and how often values occur; the records with the smallest hashes of
  * (source, id) are gathered here and compared all with all, which tells how often levels occur
- * among random pairs. What comes of it is a function of the records alone, so the model is too. */
+ * among random pairs. Where levels weigh words, workers count these first, and go by the counts
+ * from then on. What comes of it is a function of the records alone, so the model is too. */
 
 enum {
     SAMPLE_TASKS = 16,
     MODEL_BYTES_MAX = KIN_MODEL_FILE_MAX,
-    PLAN_PASS_PAIRS = 1000000 /* of each key, where no model says how many */
+    PLAN_PASS_PAIRS = 1000000, /* of each key, where no model says how many */
+    VALUE_LISTS = 2 * KIN_COMPARISONS_MAX
 };
 static const size_t READ_BYTES = 65536;
 
 struct train {
     struct kin_comparer *comparer;
-    uint32_t values;                /* bit i: the values of comparison i are counted */
+    uint32_t values;                /* what is counted, as in COUNT */
+    bool tokens_known;              /* their counts are part of the plan */
     struct kin_buf every;           /* u32 for each blocking key */
     struct kin_pattern_table found; /* by the blocking keys, scaled up */
-    /* of each comparison: */
-    uint64_t totals[KIN_COMPARISONS_MAX];
-    struct kin_buf counts[KIN_COMPARISONS_MAX]; /* struct kin_keyed: hash, records */
+    /* of the values of each comparison, then of the tokens: */
+    uint64_t totals[VALUE_LISTS];
+    struct kin_buf counts[VALUE_LISTS]; /* struct kin_keyed: hash, records */
     /* the random sample */
     struct sample sample;
     unsigned waiting; /* tasks */
@@ -42,7 +45,7 @@ void train_free(struct cjob *job)
     kin_buf_deinit(&t->every);
     kin_pattern_table_deinit(&t->found);
     kin_pattern_table_deinit(&t->random);
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
+    for (unsigned i = 0; i < VALUE_LISTS; i++)
         kin_buf_deinit(&t->counts[i]);
     sample_deinit(&t->sample);
     kin_free(t);
@@ -50,6 +53,31 @@ void train_free(struct cjob *job)
 }
 
 /* ---- the plan ---- */
+
+static void write_counts(const struct train *t, unsigned list, bool wanted, struct kin_buf *out)
+{
+    const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[list].p;
+    size_t n = wanted ? t->counts[list].n / sizeof *k : 0, kept = 0;
+    for (size_t j = 0; j < n; j++)
+        kept += k[j].value > 1; /* what was seen once needs no entry */
+    kin_buf_u64(out, wanted ? t->totals[list] : 0);
+    kin_buf_u64(out, kept);
+    for (size_t j = 0; j < n; j++) {
+        if (k[j].value > 1) {
+            kin_buf_u64(out, k[j].key);
+            kin_buf_u64(out, k[j].value);
+        }
+    }
+}
+
+/* One more than the last comparison whose tokens are counted; 0: none, or not yet. */
+static uint32_t tokened(const struct train *t)
+{
+    uint32_t mask = t && t->tokens_known ? t->values >> KIN_COUNT_TOKENS_BIT : 0, n = 0;
+    for (; mask >> n; n++)
+        continue;
+    return n;
+}
 
 kin_status plan_write(struct kin_coordinator *c)
 {
@@ -63,25 +91,14 @@ kin_status plan_write(struct kin_coordinator *c)
     kin_buf_u32(out, (uint32_t)(job->oversized.n / 8));
     kin_buf_u32(out, (uint32_t)job->model_text.n);
     kin_buf_u32(out, counted);
-    kin_buf_u32(out, 0);
+    kin_buf_u32(out, tokened(t));
     kin_buf_put(out, job->oversized.p, job->oversized.n);
     kin_buf_put(out, job->model_text.p, job->model_text.n);
     kin_buf_put(out, "\0\0\0\0\0\0\0", (8 - job->model_text.n % 8) % 8);
-    for (unsigned i = 0; i < counted; i++) {
-        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[i].p;
-        size_t n = t->counts[i].n / sizeof *k, kept = 0;
-        bool wanted = job->workflow->model->comparisons[i].term_frequency;
-        for (size_t j = 0; wanted && j < n; j++)
-            kept += k[j].value > 1; /* a value seen once needs no entry */
-        kin_buf_u64(out, wanted ? t->totals[i] : 0);
-        kin_buf_u64(out, kept);
-        for (size_t j = 0; wanted && j < n; j++) {
-            if (k[j].value > 1) {
-                kin_buf_u64(out, k[j].key);
-                kin_buf_u64(out, k[j].value);
-            }
-        }
-    }
+    for (unsigned i = 0; i < counted; i++)
+        write_counts(t, i, job->workflow->model->comparisons[i].term_frequency, out);
+    for (unsigned i = 0; i < tokened(t); i++)
+        write_counts(t, KIN_COMPARISONS_MAX + i, t->values >> (KIN_COUNT_TOKENS_BIT + i) & 1, out);
     job->plan = kin_hash64(out->p, out->n, job->id) | 1;
     for (unsigned w = 0; w < job_workers(c); w++) {
         job->workers[w].plan_sent = 0;
@@ -219,7 +236,7 @@ void train_ask(const struct kin_coordinator *c, struct kin_message *m)
     m->type = KIN_MSG_COUNT;
     m->u.count.job = c->job->id;
     m->u.count.plan = c->job->plan;
-    m->u.count.values = c->job->train->values;
+    m->u.count.values = c->job->train->tokens_known ? 0 : c->job->train->values;
     m->u.count.rules = c->job->options->plan_only;
 }
 
@@ -260,7 +277,9 @@ kin_status train_take_values(struct kin_coordinator *c, struct cworker *w)
     struct train *t = c->job->train;
     struct kin_cursor at = kin_cursor_of(w->values.p, w->values.n);
     const struct kin_workflow_model *model = c->job->workflow->model;
-    for (size_t i = 0; model && i < model->comparison_count; i++) {
+    for (unsigned i = 0; i < VALUE_LISTS && model; i++) {
+        if (i % KIN_COMPARISONS_MAX >= model->comparison_count)
+            continue;
         uint64_t total = kin_cursor_u64(&at), n = kin_cursor_u64(&at);
         const uint8_t *p =
             n <= kin_cursor_left(&at) / 16 ? kin_cursor_take(&at, 16 * (size_t)n) : NULL;
@@ -278,6 +297,12 @@ kin_status train_take_values(struct kin_coordinator *c, struct cworker *w)
     return KIN_OK;
 }
 
+/* Tokens are counted before patterns, which depend on them. */
+static bool tokens_come_first(const struct train *t)
+{
+    return t->values >> KIN_COUNT_TOKENS_BIT && !t->tokens_known;
+}
+
 /* Every n-th block of each blocking key, so that about pass_pairs of its pairs are looked at; of
  * the stars too for a plan. */
 static void choose_blocks(struct kin_coordinator *c)
@@ -286,6 +311,8 @@ static void choose_blocks(struct kin_coordinator *c)
     const struct kin_workflow *w = c->job->workflow;
     bool plan = c->job->options->plan_only;
     size_t keys = plan ? w->key_count : w->model->file ? 0 : w->block_key_count;
+    if (tokens_come_first(t))
+        keys = 0;
     for (size_t k = 0; k < keys; k++) {
         uint32_t most = w->model ? w->model->pass_pairs : PLAN_PASS_PAIRS;
         uint64_t every = c->job->report.keys[k].pairs / most + 1;
@@ -322,6 +349,8 @@ void train_begin(struct kin_coordinator *c)
         if (k->term_frequency || (!model->file && kin_level_is_exact(k->levels[0])))
             t->values |= (uint32_t)1 << i;
     }
+    if (model)
+        t->values |= kin_comparer_tokened(t->comparer) << KIN_COUNT_TOKENS_BIT;
     job_phase(c, KIN_PHASE_TRAIN);
     if (!model || !model->file) {
         counts_begin(c);
@@ -338,7 +367,7 @@ void train_begin(struct kin_coordinator *c)
 
 static kin_status add_up(struct train *t)
 {
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
+    for (unsigned i = 0; i < VALUE_LISTS; i++) {
         struct kin_keyed *k = (struct kin_keyed *)(void *)t->counts[i].p;
         size_t n = t->counts[i].n / sizeof *k, kept = 0;
         struct kin_keyed *tmp = n ? kin_reallocarray(NULL, n, sizeof *tmp) : NULL;
@@ -358,11 +387,48 @@ static kin_status add_up(struct train *t)
     return KIN_OK;
 }
 
+/* The coordinator compares the sample by the same tokens. */
+static kin_status set_tokens(struct train *t)
+{
+    for (unsigned i = 0; t->values >> (KIN_COUNT_TOKENS_BIT + i); i++) {
+        unsigned list = KIN_COMPARISONS_MAX + i;
+        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[list].p;
+        size_t n = t->counts[list].n / sizeof *k, kept = 0;
+        struct kin_value_count *items = kin_reallocarray(NULL, n + 1, sizeof *items);
+        if (!items)
+            return KIN_E_NOMEM;
+        for (size_t j = 0; j < n; j++) {
+            if (k[j].value > 1)
+                items[kept++] = (struct kin_value_count){k[j].key, k[j].value};
+        }
+        kin_status status = kin_comparer_set_tokens(t->comparer, i, t->totals[list], items, kept);
+        kin_free(items);
+        if (status != KIN_OK)
+            return status;
+    }
+    return KIN_OK;
+}
+
 static void added_up_run(struct kin_env *env, struct kin_work *work)
 {
     (void)env;
     struct ctask *t = (struct ctask *)work;
-    t->status = add_up(t->job->train);
+    struct train *train = t->job->train;
+    t->status = add_up(train);
+    if (t->status == KIN_OK && tokens_come_first(train))
+        t->status = set_tokens(train);
+}
+
+/* All workers count once more: patterns, by the tokens. */
+static void patterns_begin(struct kin_coordinator *c)
+{
+    for (unsigned w = 0; w < job_workers(c); w++) {
+        struct cworker *worker = &c->job->workers[w];
+        worker->counted = worker->got_patterns = worker->got_values = false;
+        worker->patterns_next = 0;
+    }
+    c->job->counted = false;
+    counts_begin(c);
 }
 
 static void random_begin(struct kin_coordinator *c);
@@ -379,12 +445,20 @@ static size_t random_records(const struct cjob *job)
 static void added_up(struct ctask *task)
 {
     struct kin_coordinator *c = task->c;
-    if (task->status != KIN_OK)
+    const struct kin_workflow_model *model = c->job->workflow->model;
+    bool tokens = tokens_come_first(c->job->train);
+    bool trained = model && !model->file;
+    if (task->status != KIN_OK) {
         job_fail(c, task->status, "out of memory");
-    else if (!c->job->workflow->model || c->job->workflow->model->file)
-        model_ready(c);
-    else
+        return;
+    }
+    c->job->train->tokens_known |= tokens;
+    if (tokens && (trained || c->job->options->plan_only))
+        patterns_begin(c);
+    else if (trained)
         sample_take(c, &c->job->train->sample, random_records(c->job), random_begin);
+    else
+        model_ready(c);
 }
 
 void train_counted(struct kin_coordinator *c)

@@ -59,7 +59,8 @@ enum kin_pull {
         4, /* request payload: u32 record[]; payload: their features, in that order */
     KIN_PULL_PATTERNS = 5, /* offset: entry; payload: entries of KIN_PATTERN_BYTES */
     KIN_PULL_VALUES = 6,   /* offset: byte; payload: for each comparison u64 records with a value,
-                              u64 n, then n times u64 hash, u64 records; hashes ascend */
+                              u64 n, then n times u64 hash, u64 records; hashes ascend. Then
+                              likewise the tokens of each comparison */
     KIN_PULL_KEYED = 7,    /* the records at home in sampled blocks of keys that no record has yet;
                               request payload: u32 keys, then for each u32 n, u32 terms and the
                               terms: u32 bytes, text, padded to 4; payload: u32 record, u32 bytes,
@@ -80,7 +81,8 @@ enum {
     KIN_PATTERN_BYTES = 24, /* u64 agreement pattern, u64 set of blocking keys that both records
                                share (bit: its number), u64 pairs */
     KIN_KEYED_MAX = 16,     /* keys of one KIN_PULL_KEYED */
-    KIN_EDGE_STAR = 1 << 16
+    KIN_EDGE_STAR = 1 << 16,
+    KIN_COUNT_TOKENS_BIT = 16 /* COUNT, values: the bit of the first comparison's tokens */
 };
 /* Of a pattern, where COUNT asks for it: a rule matches the pair. Comparisons end below. Without a
  * model it is all there is of a pattern, and pairs that no rule matches are not counted. */

@@ -3,15 +3,17 @@
 #include <string.h>
 
 /* Counting for the model: agreement patterns of the pairs in the blocks that are looked at, and how
- * often values occur among the records at home here. What leaves the worker are counts, never
- * pairs: training costs no more to move when there are more records.
+ * often values, and the tokens of texts, occur among the records at home here. What leaves the
+ * worker are counts, never pairs: training costs no more to move when there are more records.
  *
  * A pair is counted once, where it would be scored: in the block of its smallest common key; with
  * the set of all keys that find it, so that the coordinator knows what each key finds and how far
  * they overlap. Only ordinary blocks count. For a plan the stars count too, as far as they are no
  * larger than ordinary blocks, and pairs are told that the rules match. */
 
-enum { PASSES_MAX = 64 };
+enum {
+    PASSES_MAX = 64
+};
 
 /* ---- patterns ---- */
 
@@ -162,11 +164,13 @@ static kin_status finish_answers(struct worker_job *job)
         kin_buf_u64(&job->patterns, t->slots[i].count);
     }
     kin_buf_clear(&job->values);
-    for (size_t i = 0; i < comparisons_of(job); i++) {
+    for (size_t i = 0; i < (comparisons_of(job) ? VALUE_LISTS : 0); i++) {
         const struct kin_buf *v = &job->value_lists[i];
-        kin_buf_u64(&job->values, job->value_totals[i]);
-        kin_buf_u64(&job->values, v->n / 16);
-        kin_buf_put(&job->values, v->p, v->n);
+        if (i % KIN_COMPARISONS_MAX < job->workflow->model->comparison_count) {
+            kin_buf_u64(&job->values, job->value_totals[i]);
+            kin_buf_u64(&job->values, v->n / 16);
+            kin_buf_put(&job->values, v->p, v->n);
+        }
         kin_buf_deinit(&job->value_lists[i]);
     }
     kin_pattern_table_deinit(t);

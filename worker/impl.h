@@ -13,8 +13,9 @@
 
 enum { DB_META, DB_FEATURES, DB_ROWS, DB_EDGES };
 enum {
-    BATCH_WINDOW = 64,       /* batches taken ahead of the next one to store */
-    PARTITIONS = 64,         /* of the postings, by bits of the key */
+    BATCH_WINDOW = 64, /* batches taken ahead of the next one to store */
+    PARTITIONS = 64,   /* of the postings, by bits of the key */
+    VALUE_LISTS = 2 * KIN_COMPARISONS_MAX,
     ITEM_PAIRS = 200 * 1000, /* aim for one unit of comparison work */
     EDGE_PAGE_ENTRIES = 4096,
     RENEWAL_US = 500 * 1000,
@@ -165,9 +166,9 @@ struct worker_job {
     uint32_t count_every_n;
     struct kin_pattern_table count_table;
     uint32_t value_ranges_left;
-    struct kin_buf value_notes[KIN_COMPARISONS_MAX]; /* of all ranges */
-    struct kin_buf value_lists[KIN_COMPARISONS_MAX];
-    uint64_t value_totals[KIN_COMPARISONS_MAX];
+    struct kin_buf value_notes[VALUE_LISTS]; /* of all ranges */
+    struct kin_buf value_lists[VALUE_LISTS]; /* of the values of each comparison, then the tokens */
+    uint64_t value_totals[VALUE_LISTS];
     struct kin_buf patterns, values; /* as PULL answers */
 
     /* match */
@@ -273,7 +274,8 @@ void worker_job_on_count(struct worker_job *job, const struct kin_message *m, st
 void worker_count_free(struct worker_job *job);
 void worker_count_done(struct worker_job *job, kin_status status); /* a task of count_left */
 /* values.c: the part of it that counts values; what it starts is added to count_left */
-kin_status worker_values_start(struct worker_job *job, uint32_t comparisons) KIN_MUST_CHECK;
+/* counted: as in COUNT */
+kin_status worker_values_start(struct worker_job *job, uint32_t counted) KIN_MUST_CHECK;
 void worker_values_clear(struct worker_job *job);
 
 /* match.c */

@@ -1,5 +1,7 @@
 #include "worker/impl.h"
 
+#include "common/match/compare_tokens.h"
+
 #include <string.h>
 
 /* The plan: oversized keys, and where there is a model, it and the value frequencies it needs. It
@@ -7,8 +9,9 @@
  * one before, and the match begins anew.
  *
  * Payload, all parts together: u32 oversized keys, u32 bytes of the model (JSON), u32 comparisons
- * with value frequencies, u32 0; the keys, u64 each, ascending; the model, padded to 8; for each of
- * the first comparisons u64 records with a value, u64 n, n times u64 hash, u64 records. */
+ * with value frequencies, u32 comparisons with token frequencies; the keys, u64 each, ascending;
+ * the model, padded to 8; for each of the first comparisons u64 records with a value, u64 n, n
+ * times u64 hash, u64 records; and likewise the tokens of each of the first comparisons. */
 
 static kin_status install_keys(struct worker_job *job, const uint8_t *keys, size_t count)
 {
@@ -31,10 +34,10 @@ static kin_status install_keys(struct worker_job *job, const uint8_t *keys, size
     return KIN_OK;
 }
 
-static kin_status install_counts(struct worker_job *job, struct kin_cursor *at, uint32_t count)
+/* Of the values of the first comparisons, or of their tokens. */
+static kin_status install_counts(struct worker_job *job, struct kin_cursor *at, uint32_t count,
+                                 bool tokens)
 {
-    kin_value_counts_deinit(&job->value_counts);
-    job->value_counts = (struct kin_value_counts){0};
     for (uint32_t i = 0; i < count; i++) {
         uint64_t total = kin_cursor_u64(at), n = kin_cursor_u64(at);
         const uint8_t *p =
@@ -43,7 +46,9 @@ static kin_status install_counts(struct worker_job *job, struct kin_cursor *at, 
         kin_status status = !p || at->bad ? KIN_E_PROTO : items ? KIN_OK : KIN_E_NOMEM;
         for (uint64_t k = 0; status == KIN_OK && k < n; k++)
             items[k] = (struct kin_value_count){kin_le64(p + 16 * k), kin_le64(p + 16 * k + 8)};
-        if (status == KIN_OK)
+        if (status == KIN_OK && tokens)
+            status = kin_comparer_set_tokens(job->comparer, i, total, items, (size_t)n);
+        else if (status == KIN_OK)
             status = kin_value_counts_set(&job->value_counts, i, total, items, (size_t)n);
         kin_free(items);
         if (status != KIN_OK)
@@ -76,19 +81,24 @@ static kin_status install(struct worker_job *job)
 {
     struct kin_cursor at = kin_cursor_of(job->plan_bytes.p, job->plan_bytes.n);
     uint32_t keys = kin_cursor_u32(&at), model = kin_cursor_u32(&at), counts = kin_cursor_u32(&at);
-    kin_cursor_u32(&at);
+    uint32_t tokens = kin_cursor_u32(&at), most = 0;
+    if (job->comparer)
+        most = (uint32_t)job->workflow->model->comparison_count;
     const uint8_t *key_bytes =
         keys <= kin_cursor_left(&at) / 8 ? kin_cursor_take(&at, 8 * (size_t)keys) : NULL;
     const uint8_t *text = kin_cursor_take(&at, model);
     kin_cursor_take(&at, (8 - model % 8) % 8);
-    if (at.bad || !key_bytes || (model && !text) || counts > KIN_COMPARISONS_MAX ||
-        ((model || counts) && !job->comparer))
+    if (at.bad || !key_bytes || (model && !text) || counts > most || tokens > most ||
+        (model && !job->comparer))
         return KIN_E_PROTO;
     kin_model_decider_free(job->model_decider); /* it borrows the counts */
     job->model_decider = NULL;
     kin_status status = install_keys(job, key_bytes, keys);
+    kin_value_counts_deinit(&job->value_counts);
     if (status == KIN_OK)
-        status = install_counts(job, &at, counts);
+        status = install_counts(job, &at, counts, false);
+    if (status == KIN_OK)
+        status = install_counts(job, &at, tokens, true);
     if (status == KIN_OK && model)
         status = install_model(job, text, model);
     return status;

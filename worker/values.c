@@ -1,12 +1,17 @@
 #include "worker/impl.h"
 
+#include "common/match/compare_tokens.h"
+
 #include <string.h>
 
-/* How often values occur among the records at home here: for term frequencies, and for how often
- * two records agree by chance. Tasks walk ranges of the records and note hashes of values; then one
- * task for each comparison sorts and adds up what they noted. */
+/* How often values, and the tokens of texts, occur among the records at home here: for term
+ * frequencies, and for how often two records agree by chance. Tasks walk ranges of the records and
+ * note hashes of values; then one task for each comparison sorts and adds up what they noted. */
 
-enum { RECENT = 1024 }; /* a power of two */
+enum {
+    RECENT = 1024,          /* a power of two */
+    SQUEEZE_BYTES = 1 << 24 /* of notes, before equal ones are first put together */
+};
 
 /* Counts in front of the notes: common values go in there again and again and are noted once. */
 struct recent {
@@ -15,11 +20,13 @@ struct recent {
 
 struct values_task {
     struct worker_task task;
-    uint32_t mask; /* of comparisons */
+    uint32_t mask; /* of lists: values of comparisons, then their tokens */
     uint32_t first, end;
-    struct recent *recent[KIN_COMPARISONS_MAX];
-    struct kin_buf notes[KIN_COMPARISONS_MAX]; /* kin_keyed: hash, count */
-    uint64_t total[KIN_COMPARISONS_MAX];       /* records with any value */
+    struct recent *recent[VALUE_LISTS];
+    struct kin_buf notes[VALUE_LISTS]; /* kin_keyed: hash, count */
+    uint64_t total[VALUE_LISTS];       /* records with any */
+    size_t squeezed[VALUE_LISTS];      /* bytes of notes after the last time */
+    struct kin_buf terms;              /* u64, of one record */
 };
 
 static void note(struct recent *r, struct kin_buf *notes, uint64_t hash)
@@ -34,16 +41,56 @@ static void note(struct recent *r, struct kin_buf *notes, uint64_t hash)
     *slot = (struct kin_keyed){.key = hash, .value = 1};
 }
 
-static void note_record(struct values_task *t, const uint8_t *rec)
+/* Equal hashes to one note each, ascending. */
+static kin_status squeeze(struct kin_buf *notes)
 {
-    uint64_t terms[KIN_COMPARISON_TERMS_MAX];
+    struct kin_keyed *k = (struct kin_keyed *)(void *)notes->p;
+    size_t n = notes->n / sizeof *k, kept = 0;
+    struct kin_keyed *tmp = notes->failed ? NULL : kin_reallocarray(NULL, n, sizeof *tmp);
+    if (!tmp)
+        return KIN_E_NOMEM;
+    if (n)
+        kin_radix_sort(k, tmp, n);
+    kin_free(tmp);
+    for (size_t i = 0; i < n; i++) {
+        if (kept && k[kept - 1].key == k[i].key)
+            k[kept - 1].value += k[i].value;
+        else
+            k[kept++] = k[i];
+    }
+    notes->n = kept * sizeof *k;
+    return KIN_OK;
+}
+
+static kin_status note_record(struct values_task *t, const uint8_t *rec)
+{
+    const struct kin_comparer *comparer = t->task.job->comparer;
     for (uint32_t left = t->mask; left; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctz(left);
-        unsigned n = kin_comparer_terms(t->task.job->comparer, i, rec, terms);
+        uint64_t values[KIN_COMPARISON_TERMS_MAX];
+        const uint64_t *terms = values;
+        size_t n = 0;
+        if (i < KIN_COMPARISONS_MAX) {
+            n = kin_comparer_terms(comparer, i, rec, values);
+        } else {
+            kin_buf_clear(&t->terms);
+            kin_comparer_tokens(comparer, i - KIN_COMPARISONS_MAX, rec, &t->terms);
+            if (t->terms.failed)
+                return KIN_E_NOMEM;
+            terms = (const uint64_t *)(const void *)t->terms.p;
+            n = t->terms.n / sizeof *terms;
+        }
         t->total[i] += n > 0;
-        for (unsigned k = 0; k < n; k++)
+        for (size_t k = 0; k < n; k++)
             note(t->recent[i], &t->notes[i], terms[k]);
+        if (t->notes[i].n > 2 * t->squeezed[i] + SQUEEZE_BYTES) {
+            kin_status status = squeeze(&t->notes[i]);
+            if (status != KIN_OK)
+                return status;
+            t->squeezed[i] = t->notes[i].n;
+        }
     }
+    return KIN_OK;
 }
 
 static kin_status note_range(struct values_task *t, struct store_view *view, const uint64_t *seeds)
@@ -59,8 +106,11 @@ static kin_status note_range(struct values_task *t, struct store_view *view, con
             return KIN_E_CORRUPT;
         if (job->shards.workers == 1 ||
             kin_home_worker(&job->shards, seeds[kin_features_source(rec)], kin_features_id(rec)) ==
-                job->index)
-            note_record(t, rec);
+                job->index) {
+            kin_status status = note_record(t, rec);
+            if (status != KIN_OK)
+                return status;
+        }
     }
     return KIN_OK;
 }
@@ -94,6 +144,7 @@ static void values_run(struct kin_env *env, struct kin_work *work)
         status = t->notes[i].failed ? KIN_E_NOMEM : KIN_OK;
     }
     store_view_deinit(&view);
+    kin_buf_deinit(&t->terms);
     kin_arena_deinit(&arena);
     t->task.status = status;
 }
@@ -101,7 +152,7 @@ static void values_run(struct kin_env *env, struct kin_work *work)
 static void values_release(struct worker_task *task)
 {
     struct values_task *t = (struct values_task *)task;
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
+    for (unsigned i = 0; i < VALUE_LISTS; i++)
         kin_buf_deinit(&t->notes[i]);
 }
 
@@ -109,7 +160,7 @@ static void values_release(struct worker_task *task)
 
 struct sum_task {
     struct worker_task task;
-    unsigned comparison;
+    unsigned list;
     struct kin_buf values; /* u64 hash, u64 records */
 };
 
@@ -118,29 +169,19 @@ static void sum_run(struct kin_env *env, struct kin_work *work)
 {
     (void)env;
     struct sum_task *t = (struct sum_task *)work;
-    struct kin_buf *notes = &t->task.job->value_notes[t->comparison];
-    struct kin_keyed *k = (struct kin_keyed *)(void *)notes->p;
-    size_t n = notes->n / sizeof *k;
+    struct kin_buf *notes = &t->task.job->value_notes[t->list];
     uint64_t least = t->task.job->shards.workers == 1 ? 2 : 1;
-    struct kin_keyed *tmp = kin_reallocarray(NULL, n, sizeof *tmp);
-    if (!tmp) {
-        t->task.status = KIN_E_NOMEM;
-        return;
-    }
-    if (n)
-        kin_radix_sort(k, tmp, n);
-    kin_free(tmp);
-    for (size_t i = 0, end; i < n; i = end) {
-        uint64_t count = 0;
-        for (end = i; end < n && k[end].key == k[i].key; end++)
-            count += k[end].value;
-        if (count < least)
+    t->task.status = squeeze(notes);
+    const struct kin_keyed *k = (const struct kin_keyed *)(const void *)notes->p;
+    for (size_t i = 0; t->task.status == KIN_OK && i < notes->n / sizeof *k; i++) {
+        if (k[i].value < least)
             continue;
         kin_buf_u64(&t->values, k[i].key);
-        kin_buf_u64(&t->values, count);
+        kin_buf_u64(&t->values, k[i].value);
     }
     kin_buf_deinit(notes);
-    t->task.status = t->values.failed ? KIN_E_NOMEM : KIN_OK;
+    if (t->values.failed)
+        t->task.status = KIN_E_NOMEM;
 }
 
 static void sum_release(struct worker_task *task)
@@ -151,18 +192,18 @@ static void sum_release(struct worker_task *task)
 static void sum_finish(struct worker_task *task)
 {
     struct sum_task *t = (struct sum_task *)task;
-    kin_buf_deinit(&task->job->value_lists[t->comparison]);
-    task->job->value_lists[t->comparison] = t->values;
+    kin_buf_deinit(&task->job->value_lists[t->list]);
+    task->job->value_lists[t->list] = t->values;
     t->values = (struct kin_buf){0};
     worker_count_done(task->job, task->status);
 }
 
-static kin_status sum_start(struct worker_job *job, unsigned comparison)
+static kin_status sum_start(struct worker_job *job, unsigned list)
 {
     struct sum_task *t = worker_task_new(job, sizeof *t, sum_run, sum_finish, sum_release);
     if (!t)
         return KIN_E_NOMEM;
-    t->comparison = comparison;
+    t->list = list;
     job->count_left++;
     worker_task_start(&t->task);
     return KIN_OK;
@@ -173,7 +214,7 @@ static void values_finish(struct worker_task *task)
     struct values_task *t = (struct values_task *)task;
     struct worker_job *job = task->job;
     kin_status status = task->status;
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
+    for (unsigned i = 0; i < VALUE_LISTS; i++) {
         struct kin_buf *all = &job->value_notes[i];
         job->value_totals[i] += t->total[i];
         if (all->n) {
@@ -192,10 +233,12 @@ static void values_finish(struct worker_task *task)
     worker_count_done(job, status);
 }
 
-kin_status worker_values_start(struct worker_job *job, uint32_t mask)
+kin_status worker_values_start(struct worker_job *job, uint32_t counted)
 {
     uint32_t ranges = job->worker->env->ops->threads(job->worker->env);
-    mask &= ((uint32_t)1 << job->workflow->model->comparison_count) - 1;
+    uint32_t all = ((uint32_t)1 << job->workflow->model->comparison_count) - 1;
+    uint32_t mask = (counted & all) | (counted >> KIN_COUNT_TOKENS_BIT & all)
+                                          << KIN_COMPARISONS_MAX;
     if (!mask)
         return KIN_OK;
     for (uint32_t r = 0; r < ranges; r++) {
@@ -216,7 +259,7 @@ kin_status worker_values_start(struct worker_job *job, uint32_t mask)
 void worker_values_clear(struct worker_job *job)
 {
     job->value_ranges_left = 0;
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
+    for (unsigned i = 0; i < VALUE_LISTS; i++) {
         kin_buf_deinit(&job->value_notes[i]);
         kin_buf_deinit(&job->value_lists[i]);
         job->value_totals[i] = 0;

@@ -6,7 +6,8 @@
  *
  *   level := [ swapped | any ] test | swapped
  *   test  := exact | jaro_winkler X | jaro X | lcs X | levenshtein N | damerau N
- *          | jaccard X [of N-grams] | cosine X [of N-grams] | soundex | metaphone
+ *          | jaccard X [of N-grams] | cosine X [of N-grams] | tfidf X [of N-grams] | soft_tfidf X
+ *          | soundex | metaphone
  *          | prefix N | suffix N | contains | initial | same username | same domain
  *          | within N days|weeks|months|years | within N | within N % | within N km|m
  *          | same PART [and PART], parts year, month and day | day and month swapped
@@ -17,6 +18,8 @@
  *   weakest of them counts. swapped (two fields): the same, crosswise. any: all values of all
  * fields together, as if they were those of one. The strongest of the readings counts; one that
  * lacks a value does not, and where all do, the level is 0.
+ *
+ * - tfidf and soft_tfidf weigh words by how many records have them (compare_tokens.h).
  *
  * What is parsed and compiled is immutable; any thread. */
 #include "common/match/kernels.h"

@@ -116,6 +116,8 @@ static bool compile(struct kin_comparer *c, const struct kin_schema *schema,
         plan->types[i] = schema->fields[from->fields[i]].type;
     }
     compile_chains(from, plan);
+    for (unsigned r = 0; r < KIN_READINGS; r++)
+        plan->chains[r].tokens = &plan->tokens;
     plan->cost = plan_cost(plan);
     return copy_texts(c, from, plan);
 }
@@ -143,6 +145,8 @@ void kin_comparer_free(struct kin_comparer *c)
 {
     if (!c)
         return;
+    for (unsigned i = 0; i < c->count; i++)
+        kin_free(c->plans[i].tokens.slots);
     kin_arena_deinit(&c->arena);
     kin_free(c);
 }

@@ -15,6 +15,8 @@ enum kin_level_fn {
     KIN_LEVEL_DAMERAU,
     KIN_LEVEL_JACCARD,
     KIN_LEVEL_COSINE,
+    KIN_LEVEL_TFIDF,
+    KIN_LEVEL_SOFT_TFIDF,
     KIN_LEVEL_SOUNDEX,
     KIN_LEVEL_METAPHONE,
     KIN_LEVEL_PREFIX,
@@ -94,12 +96,23 @@ struct kin_step {
     double limit;
 };
 
+/* How much words weigh, by their hash: open addressing, more than half free; weight 0: free. */
+struct kin_token_weights {
+    struct kin_token_weight {
+        uint64_t hash;
+        uint32_t weight;
+    } * slots; /* NULL: none is known */
+    uint64_t mask;
+    uint32_t unknown; /* of others; 0: there are no counts */
+};
+
 struct kin_chain {
     unsigned count;   /* of steps, strongest first; equality is none of them */
     bool one_measure; /* all steps have slot 0 */
     unsigned equal;   /* level of equal values; 0: the comparison has no such reading */
     struct kin_step steps[KIN_LEVELS_MAX];
     double cut[KIN_LEVELS_MAX]; /* [slot]: least similarity, or greatest distance, of any step */
+    const struct kin_token_weights *tokens; /* the plan's */
 };
 
 enum kin_compare_kind { KIN_COMPARE_TEXT, KIN_COMPARE_DATE, KIN_COMPARE_NUMBER, KIN_COMPARE_PLACE };
@@ -115,6 +128,7 @@ struct kin_plan {
     uint16_t fields[KIN_COMPARISON_FIELDS_MAX];
     enum kin_type types[KIN_COMPARISON_FIELDS_MAX];
     struct kin_chain chains[KIN_READINGS];
+    struct kin_token_weights tokens;
     const char *texts[KIN_LEVELS_MAX + 1]; /* [1..else_level] */
 };
 
@@ -124,14 +138,15 @@ struct kin_comparer {
     struct kin_arena arena; /* of the texts */
 };
 
-enum { KIN_WORD_SLOTS = 4 * KIN_TOKENS_MAX };
+enum { KIN_WORD_SLOTS = 4 * KIN_TOKENS_MAX, KIN_SOFT_WORDS_MAX = 32 };
 struct kin_comparer_scratch {
     struct kin_kernel_scratch *kernels;
     uint32_t stamp; /* of the call that uses words */
     struct kin_word_slot {
         uint64_t hash;
         uint32_t stamp; /* the slot is in use if this is the scratch's */
-        bool met;
+        uint32_t weight;
+        bool met, only_b;
     } words[KIN_WORD_SLOTS];
 };
 
@@ -152,6 +167,23 @@ static inline unsigned kin_plan_level(const struct kin_plan *plan, struct kin_co
     struct kin_value x = kin_features_next(&a), y = kin_features_next(&b);
     return kin_chain_level(chain, plan->kind, s, &x, &y, plan->else_level);
 }
+
+/* The scratch's table of words by hash: empties it, and finds a word's slot, or the free one where
+ * it belongs (its stamp is another). */
+void kin_words_begin(struct kin_comparer_scratch *s);
+static inline struct kin_word_slot *kin_words_slot(struct kin_comparer_scratch *s, uint64_t hash)
+{
+    size_t at = hash & (KIN_WORD_SLOTS - 1);
+    while (s->words[at].stamp == s->stamp && s->words[at].hash != hash)
+        at = (at + 1) & (KIN_WORD_SLOTS - 1);
+    return &s->words[at];
+}
+
+/* Similarities by the weights of words, or of q-grams (compare_tokens.c). */
+double kin_texts_tfidf(const struct kin_token_weights *weights, struct kin_comparer_scratch *s,
+                       struct kin_str a, struct kin_str b, unsigned q);
+double kin_texts_soft_tfidf(const struct kin_token_weights *weights, struct kin_comparer_scratch *s,
+                            struct kin_str a, struct kin_str b);
 
 /* Tests of two texts that are no kernels (compare_words.c). */
 bool kin_texts_contain(struct kin_comparer_scratch *s, struct kin_str a, struct kin_str b);

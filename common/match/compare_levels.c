@@ -20,6 +20,8 @@ const struct kin_level_spec kin_level_specs[KIN_LEVEL_FNS] = {
                            KIN_TYPES_TEXT | KIN_TYPE_BIT(KIN_TYPE_DATE), 15},
     [KIN_LEVEL_JACCARD] = {"jaccard", KIN_LEVEL_SET, KIN_TYPES_TEXT, 150},
     [KIN_LEVEL_COSINE] = {"cosine", KIN_LEVEL_SET, KIN_TYPES_TEXT, 150},
+    [KIN_LEVEL_TFIDF] = {"tfidf", KIN_LEVEL_SET, KIN_TYPES_TEXT, 250},
+    [KIN_LEVEL_SOFT_TFIDF] = {"soft_tfidf", KIN_LEVEL_SIMILARITY, KIN_TYPES_TEXT, 800},
     [KIN_LEVEL_SOUNDEX] = {"soundex", KIN_LEVEL_NOTHING, KIN_TYPES_SPOKEN, 25},
     [KIN_LEVEL_METAPHONE] = {"metaphone", KIN_LEVEL_NOTHING, KIN_TYPES_SPOKEN, 120},
     [KIN_LEVEL_PREFIX] = {"prefix", KIN_LEVEL_LENGTH, KIN_TYPES_TEXT, 3},
@@ -160,6 +162,10 @@ static bool test_hides(const struct kin_level *earlier, const struct kin_level *
     case KIN_LEVEL_COSINE: /* is never below Jaccard */
         return (same || later->fn == KIN_LEVEL_JACCARD) && later->n == earlier->n &&
                later->limit >= earlier->limit;
+    case KIN_LEVEL_SOFT_TFIDF: /* is never below that of words */
+        return (same || later->fn == KIN_LEVEL_TFIDF) && later->n == 0 &&
+               later->limit >= earlier->limit;
+    case KIN_LEVEL_TFIDF:
     case KIN_LEVEL_JACCARD:
         return same && later->n == earlier->n && later->limit >= earlier->limit;
     case KIN_LEVEL_LEVENSHTEIN: /* a swap of neighbours is two replacements */

@@ -14,7 +14,8 @@ struct parser {
 };
 
 static const char known_levels[] =
-    "exact, jaro_winkler, jaro, lcs, levenshtein, damerau, jaccard, cosine, soundex, metaphone, "
+    "exact, jaro_winkler, jaro, lcs, levenshtein, damerau, jaccard, cosine, tfidf, soft_tfidf, "
+    "soundex, metaphone, "
     "prefix, suffix, contains, initial, within, same year (month, day, username, domain), day and "
     "month swapped; swapped and any before them";
 

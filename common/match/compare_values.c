@@ -32,9 +32,11 @@ static double lcs_share(struct kin_kernel_scratch *s, struct kin_pair pair, doub
     return (double)kin_lcs(s, pair) / (double)longer;
 }
 
-static double take_measure(const struct kin_step *step, struct kin_kernel_scratch *s,
-                           struct kin_pair pair, double cut)
+static double take_measure(const struct kin_chain *chain, const struct kin_step *step,
+                           struct kin_comparer_scratch *scratch, struct kin_pair pair)
 {
+    struct kin_kernel_scratch *s = scratch->kernels;
+    double cut = chain->cut[step->slot];
     switch ((enum kin_level_fn)step->fn) {
     case KIN_LEVEL_JARO_WINKLER:
         return kin_jaro_winkler_from(s, pair, cut);
@@ -50,6 +52,10 @@ static double take_measure(const struct kin_step *step, struct kin_kernel_scratc
         return kin_jaccard(s, pair, step->n);
     case KIN_LEVEL_COSINE:
         return kin_cosine(s, pair, step->n);
+    case KIN_LEVEL_TFIDF:
+        return kin_texts_tfidf(chain->tokens, scratch, pair.a, pair.b, step->n);
+    case KIN_LEVEL_SOFT_TFIDF:
+        return kin_texts_soft_tfidf(chain->tokens, scratch, pair.a, pair.b);
     case KIN_LEVEL_EXACT:
     case KIN_LEVEL_SOUNDEX:
     case KIN_LEVEL_METAPHONE:
@@ -73,8 +79,7 @@ static double measure(struct texts *t, const struct kin_step *step)
     uint32_t bit = 1u << step->slot;
     if (!(t->known & bit)) {
         t->known |= bit;
-        t->measure[step->slot] =
-            take_measure(step, t->s->kernels, t->pair, t->chain->cut[step->slot]);
+        t->measure[step->slot] = take_measure(t->chain, step, t->s, t->pair);
     }
     return t->measure[step->slot];
 }
@@ -118,6 +123,8 @@ static bool text_holds(struct texts *t, const struct kin_step *step, const struc
     case KIN_LEVEL_LCS:
     case KIN_LEVEL_JACCARD:
     case KIN_LEVEL_COSINE:
+    case KIN_LEVEL_TFIDF:
+    case KIN_LEVEL_SOFT_TFIDF:
         return measure(t, step) >= step->limit;
     case KIN_LEVEL_LEVENSHTEIN:
     case KIN_LEVEL_DAMERAU:
@@ -154,7 +161,7 @@ static unsigned similarity_level(const struct kin_chain *chain, struct kin_compa
                                  unsigned below)
 {
     struct kin_pair pair = {kin_value_str(a), kin_value_str(b), a->ascii && b->ascii};
-    double value = take_measure(&chain->steps[0], s->kernels, pair, chain->cut[0]);
+    double value = take_measure(chain, &chain->steps[0], s, pair);
     for (unsigned i = 0; i < chain->count && chain->steps[i].level < below; i++) {
         if (value >= chain->steps[i].limit)
             return chain->steps[i].level;

@@ -6,49 +6,33 @@
 
 #include <string.h>
 
-/* The next word from *at on; .n == 0: there is none. */
-static struct kin_str next_word(struct kin_str text, size_t *at)
-{
-    size_t start = *at;
-    while (start < text.n && kin_text_is_blank((uint8_t)text.p[start]))
-        start++;
-    size_t end = start;
-    while (end < text.n && !kin_text_is_blank((uint8_t)text.p[end]))
-        end++;
-    *at = end;
-    return (struct kin_str){text.p + start, end - start};
-}
-
 /* ---- contains ---- */
 
-static struct kin_word_slot *find_slot(struct kin_comparer_scratch *s, uint64_t hash)
-{
-    size_t at = hash & (KIN_WORD_SLOTS - 1);
-    while (s->words[at].stamp == s->stamp && s->words[at].hash != hash)
-        at = (at + 1) & (KIN_WORD_SLOTS - 1);
-    return &s->words[at];
-}
-
-bool kin_texts_contain(struct kin_comparer_scratch *s, struct kin_str a, struct kin_str b)
+void kin_words_begin(struct kin_comparer_scratch *s)
 {
     if (++s->stamp == 0) { /* once in 2^32 calls: stamps of the last round would look alive */
         memset(s->words, 0, sizeof s->words);
         s->stamp = 1;
     }
+}
+
+bool kin_texts_contain(struct kin_comparer_scratch *s, struct kin_str a, struct kin_str b)
+{
+    kin_words_begin(s);
     unsigned different = 0, met = 0;
     bool all_of_b = true;
     size_t at = 0;
-    struct kin_str word = next_word(a, &at);
-    for (unsigned n = 0; word.n && n < KIN_TOKENS_MAX; n++, word = next_word(a, &at)) {
+    struct kin_str word = kin_text_word(a, &at);
+    for (unsigned n = 0; word.n && n < KIN_TOKENS_MAX; n++, word = kin_text_word(a, &at)) {
         uint64_t hash = kin_hash64(word.p, word.n, 0);
-        struct kin_word_slot *slot = find_slot(s, hash);
+        struct kin_word_slot *slot = kin_words_slot(s, hash);
         different += slot->stamp != s->stamp;
-        *slot = (struct kin_word_slot){hash, s->stamp, false};
+        *slot = (struct kin_word_slot){.hash = hash, .stamp = s->stamp};
     }
     at = 0;
-    word = next_word(b, &at);
-    for (unsigned n = 0; word.n && n < KIN_TOKENS_MAX; n++, word = next_word(b, &at)) {
-        struct kin_word_slot *slot = find_slot(s, kin_hash64(word.p, word.n, 0));
+    word = kin_text_word(b, &at);
+    for (unsigned n = 0; word.n && n < KIN_TOKENS_MAX; n++, word = kin_text_word(b, &at)) {
+        struct kin_word_slot *slot = kin_words_slot(s, kin_hash64(word.p, word.n, 0));
         if (slot->stamp != s->stamp) {
             all_of_b = false;
             continue;
@@ -75,8 +59,8 @@ bool kin_texts_initial(struct kin_str a, struct kin_str b)
 {
     size_t at_a = 0, at_b = 0;
     bool any = false;
-    struct kin_str x = next_word(a, &at_a), y = next_word(b, &at_b);
-    for (; x.n && y.n; x = next_word(a, &at_a), y = next_word(b, &at_b)) {
+    struct kin_str x = kin_text_word(a, &at_a), y = kin_text_word(b, &at_b);
+    for (; x.n && y.n; x = kin_text_word(a, &at_a), y = kin_text_word(b, &at_b)) {
         bool initial = is_initial(x, y);
         if (!initial && !kin_str_eq(x, y))
             return false;

@@ -33,6 +33,18 @@ size_t kin_text_last(const struct kin_value *v, unsigned count, bool *enough)
     return at;
 }
 
+struct kin_str kin_text_word(struct kin_str text, size_t *at)
+{
+    size_t start = *at;
+    while (start < text.n && kin_text_is_blank((uint8_t)text.p[start]))
+        start++;
+    size_t end = start;
+    while (end < text.n && !kin_text_is_blank((uint8_t)text.p[end]))
+        end++;
+    *at = end;
+    return (struct kin_str){text.p + start, end - start};
+}
+
 int32_t kin_year_of_days(int32_t days)
 {
     /* 400 years have 146,097 days; years are counted from 1 March 0000, 719,468 days before 1970,

@@ -31,6 +31,9 @@ static inline bool kin_text_is_blank(uint8_t c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
+/* The next word (what stands between blanks) from *at on; .n == 0: there is none. */
+struct kin_str kin_text_word(struct kin_str text, size_t *at);
+
 /* Payloads of dates, numbers and places; false: not of that form (damaged record). */
 static inline bool kin_value_days(const struct kin_value *v, int32_t *days)
 {

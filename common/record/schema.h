@@ -27,6 +27,7 @@ struct kin_field {
     enum kin_date_order date_order; /* dates written with separators, day or month first */
     char country[3];                /* phones, postcodes: ISO 3166 alpha-2, or "" */
     bool transliterate;             /* reserved for non-Latin scripts; false */
+    bool codes;                     /* ids: each code in the text is a value (codes.h) */
 };
 
 struct kin_schema {

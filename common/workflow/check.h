@@ -150,6 +150,7 @@ KIN_CHECK_ROW(kin_check_source_columns);
 KIN_CHECK_ROW(kin_check_field_type);
 KIN_CHECK_ROW(kin_check_field_order);
 KIN_CHECK_ROW(kin_check_field_country);
+KIN_CHECK_ROW(kin_check_field_extract);
 KIN_CHECK_ROW(kin_check_field_columns);
 
 KIN_CHECK_ROW(kin_check_rule_name);

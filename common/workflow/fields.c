@@ -97,6 +97,17 @@ KIN_CHECK_ROW(kin_check_field_country)
                           kin_type_name(type));
 }
 
+KIN_CHECK_ROW(kin_check_field_extract)
+{
+    (void)key;
+    static const char *const what[] = {"codes"};
+    size_t i = *(size_t *)to;
+    c->fields[i].codes = kin_check_choice(c, v, "extract", what, 1) == 0;
+    if (!c->extra[i].uncertain && c->fields[i].type != KIN_TYPE_ID)
+        kin_check_say_key(c, v, "the field's type is %s; expected extract for ids only",
+                          kin_type_name(c->fields[i].type));
+}
+
 KIN_CHECK_ROW(kin_check_field_columns)
 {
     (void)key;

@@ -42,6 +42,7 @@ static const struct kin_check_key source_keys[] = {
 static const struct kin_check_key field_keys[] = {
     {"type", "a type", NULL, kin_check_field_type, 0, 0, 0},
     {"order", "ymd, dmy or mdy", "ymd", kin_check_field_order, 0, 0, 0},
+    {"extract", "codes", "none", kin_check_field_extract, 0, 0, 0},
     {"country", "an ISO 3166 code of two capitals", "none", kin_check_field_country, 0, 0, 0},
     {"columns", "a column name or a list of them", "the field's name", kin_check_field_columns, 0,
      0, 0},

@@ -132,7 +132,189 @@ static bool same_sound(const struct kin_value *a, const struct kin_value *b, boo
            (!strcmp(x1, y1) || !strcmp(x1, y2) || !strcmp(x2, y1) || !strcmp(x2, y2));
 }
 
-static bool texts_pass(const char *test, const struct kin_value *a, const struct kin_value *b)
+/* ---- words by their weight ---- */
+
+/* Words (q 0), or runs of q code points; the whole where there are fewer. */
+static void split_into(const struct kin_value *v, int q, struct words *out)
+{
+    static size_t starts[REF_MAX];
+    size_t n = 0;
+    if (q == 0) {
+        split(v, out);
+        return;
+    }
+    out->count = 0;
+    for (size_t i = 0; i < v->bytes; n++) {
+        uint32_t c;
+        int step = ref_sequence(v->p + i, v->bytes - i, &c);
+        starts[n] = i;
+        i += step > 0 ? (size_t)step : 1;
+    }
+    starts[n] = v->bytes;
+    size_t q_or_all = n < (size_t)q ? n : (size_t)q;
+    for (size_t i = 0; n > 0 && i + q_or_all <= n; i++) {
+        out->p[out->count] = (const char *)v->p + starts[i];
+        out->n[out->count++] = starts[i + q_or_all] - starts[i];
+    }
+}
+
+static bool has_word(const struct words *in, const struct words *of, unsigned i)
+{
+    for (unsigned j = 0; j < in->count; j++) {
+        if (same_word(in, j, of, i))
+            return true;
+    }
+    return false;
+}
+
+/* Whether a record has word i of `of` in any of the comparison's fields; *known: it has any. */
+static bool record_has(const struct ref_comparison *c, const uint8_t *rec, int q,
+                       const struct words *of, unsigned i, bool *known)
+{
+    static struct words w;
+    bool found = false;
+    *known = false;
+    for (unsigned f = 0; f < c->field_count; f++) {
+        const uint8_t *at = NULL;
+        unsigned count = kin_features_values(rec, c->fields[f], &at);
+        for (unsigned k = 0; k < count; k++) {
+            struct kin_value v = kin_features_next(&at);
+            split_into(&v, q, &w);
+            *known = *known || w.count > 0;
+            found = found || has_word(&w, of, i);
+        }
+    }
+    return found;
+}
+
+/* log2(1 + records by those that have the word), in 1024ths. */
+static double weight_of(const struct ref_comparison *c, int q, const struct words *of, unsigned i)
+{
+    double total = 0, count = 0;
+    for (unsigned r = 0; c && r < c->record_count; r++) {
+        bool known;
+        count += record_has(c, c->records[r], q, of, i, &known);
+        total += known;
+    }
+    return total > 0 ? floor(log2(1 + total / (count > 1 ? count : 1)) * 1024 + 0.5) : 1024;
+}
+
+/* Drops repeats. */
+static void make_set(struct words *w)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < w->count; i++) {
+        unsigned j = 0;
+        while (j < kept && !same_word(w, i, w, j))
+            j++;
+        if (j < kept)
+            continue;
+        w->p[kept] = w->p[i];
+        w->n[kept++] = w->n[i];
+    }
+    w->count = kept;
+}
+
+static struct kin_str word_of(const struct words *w, unsigned i)
+{
+    return (struct kin_str){w->p[i], w->n[i]};
+}
+
+static double closeness(struct kin_str a, struct kin_str b)
+{
+    static struct ref_text x, y;
+    ref_decode(a.p, a.n, &x);
+    ref_decode(b.p, b.n, &y);
+    double similarity = ref_jaro_winkler(&x, &y);
+    bool one_edit = x.n >= 4 && y.n >= 4 && ref_edit(&x, &y, true) <= 1;
+    return similarity >= 0.9 || one_edit ? similarity : 0;
+}
+
+/* The words of a that b has not and that have no digit, the first 32. */
+static void take_left_over(const struct words *a, const struct words *b, struct words *out)
+{
+    out->count = 0;
+    for (unsigned i = 0; i < a->count && out->count < 32; i++) {
+        bool digit = false;
+        for (size_t k = 0; k < a->n[i]; k++)
+            digit = digit || (a->p[i][k] >= '0' && a->p[i][k] <= '9');
+        if (digit || has_word(b, a, i))
+            continue;
+        out->p[out->count] = a->p[i];
+        out->n[out->count++] = a->n[i];
+    }
+}
+
+static void drop_word(struct words *w, unsigned i)
+{
+    for (w->count--; i < w->count; i++) {
+        w->p[i] = w->p[i + 1];
+        w->n[i] = w->n[i + 1];
+    }
+}
+
+/* The best pair of words, in alphabetical order among equals, and so on with what is left. */
+static double soft_matches(const struct ref_comparison *c, struct words *a, struct words *b)
+{
+    double sum = 0;
+    for (;;) {
+        double best = -1;
+        unsigned best_i = 0, best_j = 0;
+        struct kin_str best_low = {"", 0}, best_high = {"", 0};
+        for (unsigned i = 0; i < a->count; i++) {
+            for (unsigned j = 0; j < b->count; j++) {
+                struct kin_str x = word_of(a, i), y = word_of(b, j);
+                struct kin_str low = kin_str_cmp(x, y) < 0 ? x : y;
+                struct kin_str high = kin_str_cmp(x, y) < 0 ? y : x;
+                double close = closeness(x, y);
+                if (close == 0)
+                    continue;
+                double gain = floor(weight_of(c, 0, a, i) * weight_of(c, 0, b, j) * close);
+                int order = kin_str_cmp(low, best_low);
+                order = order ? order : kin_str_cmp(high, best_high);
+                if (gain < best || (gain == best && order >= 0))
+                    continue;
+                best = gain;
+                best_i = i;
+                best_j = j;
+                best_low = low;
+                best_high = high;
+            }
+        }
+        if (best < 0)
+            return sum;
+        sum += best;
+        drop_word(a, best_i);
+        drop_word(b, best_j);
+    }
+}
+
+static double tfidf(const struct ref_comparison *c, const struct kin_value *a,
+                    const struct kin_value *b, int q, bool soft)
+{
+    static struct words x, y, left_x, left_y;
+    double of_a = 0, of_b = 0, both = 0;
+    split_into(a, q, &x);
+    split_into(b, q, &y);
+    make_set(&x);
+    make_set(&y);
+    for (unsigned i = 0; i < x.count; i++) {
+        double w = weight_of(c, q, &x, i);
+        of_a += w * w;
+        both += has_word(&y, &x, i) ? w * w : 0;
+    }
+    for (unsigned i = 0; i < y.count; i++)
+        of_b += weight_of(c, q, &y, i) * weight_of(c, q, &y, i);
+    if (soft) {
+        take_left_over(&x, &y, &left_x);
+        take_left_over(&y, &x, &left_y);
+        both += soft_matches(c, &left_x, &left_y);
+    }
+    return of_a > 0 && of_b > 0 ? both / sqrt(of_a * of_b) : 0;
+}
+
+static bool texts_pass(const struct ref_comparison *c, const char *test, const struct kin_value *a,
+                       const struct kin_value *b)
 {
     static struct ref_text x, y;
     ref_decode((const char *)a->p, a->bytes, &x);
@@ -153,6 +335,10 @@ static bool texts_pass(const char *test, const struct kin_value *a, const struct
         return ref_overlap(&x, &y, q, false) >= t;
     if (sscanf(test, "cosine %lf of %d-grams", &t, &q) >= 1)
         return ref_overlap(&x, &y, q, true) >= t;
+    if (sscanf(test, "tfidf %lf of %d-grams", &t, &q) >= 1)
+        return tfidf(c, a, b, q, false) >= t;
+    if (sscanf(test, "soft_tfidf %lf", &t) == 1)
+        return tfidf(c, a, b, 0, true) >= t;
     if (sscanf(test, "prefix %d", &n) == 1)
         return same_ends(&x, &y, n, false);
     if (sscanf(test, "suffix %d", &n) == 1)
@@ -266,8 +452,8 @@ static bool places_pass(const char *test, const struct kin_value *a, const struc
 
 /* ---- one pair of values, all values of a field, all fields ---- */
 
-bool ref_values_pass(enum kin_type type, const char *test, const struct kin_value *a,
-                     const struct kin_value *b)
+bool ref_values_pass(const struct ref_comparison *comparison, enum kin_type type, const char *test,
+                     const struct kin_value *a, const struct kin_value *b)
 {
     if (a->hash == b->hash)
         return true;
@@ -279,7 +465,7 @@ bool ref_values_pass(enum kin_type type, const char *test, const struct kin_valu
         return numbers_pass(test, a, b);
     if (type == KIN_TYPE_GEO)
         return places_pass(test, a, b);
-    return texts_pass(test, a, b);
+    return texts_pass(comparison, test, a, b);
 }
 
 static bool has_value(const uint8_t *rec, unsigned field)
@@ -289,8 +475,9 @@ static bool has_value(const uint8_t *rec, unsigned field)
 }
 
 /* Whether some value of field f of a and some value of field g of b pass. */
-static bool fields_pass(const struct kin_schema *schema, const char *test, const uint8_t *a,
-                        unsigned f, const uint8_t *b, unsigned g)
+static bool fields_pass(const struct kin_schema *schema, const struct ref_comparison *c,
+                        const char *test, const uint8_t *a, unsigned f, const uint8_t *b,
+                        unsigned g)
 {
     const uint8_t *at_a = NULL, *first = NULL;
     unsigned count_a = kin_features_values(a, f, &at_a);
@@ -300,7 +487,7 @@ static bool fields_pass(const struct kin_schema *schema, const char *test, const
         const uint8_t *at_b = first;
         for (unsigned j = 0; j < count_b; j++) {
             struct kin_value y = kin_features_next(&at_b);
-            if (ref_values_pass(schema->fields[f].type, test, &x, &y))
+            if (ref_values_pass(c, schema->fields[f].type, test, &x, &y))
                 return true;
         }
     }
@@ -326,7 +513,7 @@ static unsigned level_of_fields(const struct kin_schema *schema, const struct re
 {
     for (unsigned l = 0; l < c->level_count; l++) {
         const char *test = test_of(c->levels[l], reading);
-        if (test && fields_pass(schema, test, a, f, b, g))
+        if (test && fields_pass(schema, c, test, a, f, b, g))
             return l + 1;
     }
     return c->level_count + 1;

@@ -13,11 +13,15 @@ struct ref_comparison {
     unsigned field_count;
     const char *levels[REF_LEVELS]; /* canonical texts, without "else" */
     unsigned level_count;
+    /* what tfidf and soft_tfidf count words in; 0: all weigh the same */
+    const uint8_t *const *records;
+    unsigned record_count;
 };
 
-/* Whether one pair of values of a type passes the test (text without swapped and any). */
-bool ref_values_pass(enum kin_type type, const char *test, const struct kin_value *a,
-                     const struct kin_value *b);
+/* Whether one pair of values of a type passes the test (text without swapped and any). comparison:
+ * whose words count; NULL: all weigh the same. */
+bool ref_values_pass(const struct ref_comparison *comparison, enum kin_type type, const char *test,
+                     const struct kin_value *a, const struct kin_value *b);
 
 /* 1..level_count, level_count + 1: else, 0: no value. */
 unsigned ref_level(const struct kin_schema *schema, const struct ref_comparison *comparison,

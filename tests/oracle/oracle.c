@@ -1,6 +1,6 @@
 #include "tests/oracle/oracle.h"
 
-#include "common/match/compare_decide.h"
+#include "common/match/compare_tokens.h"
 #include "common/record/features.h"
 #include "common/record/normalise.h"
 #include "tests/oracle/linkage_reference.h"
@@ -723,6 +723,41 @@ static void find_links(struct oracle *o)
     }
 }
 
+static int by_hash(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many living records have which words, for the comparisons that weigh them. */
+static void count_tokens(const struct oracle *o, struct kin_comparer *comparer)
+{
+    for (unsigned c = 0; kin_comparer_tokened(comparer) >> c; c++) {
+        struct kin_buf all = {0};
+        uint64_t total = 0;
+        size_t n = 0;
+        for (int i = 0; i < o->count; i++) {
+            size_t before = all.n;
+            if (!o->records[i].dead)
+                kin_comparer_tokens(comparer, c, o->records[i].features, &all);
+            total += all.n > before;
+        }
+        uint64_t *hashes = (uint64_t *)(void *)all.p;
+        struct kin_value_count *items = calloc(all.n / 8 + 1, sizeof *items);
+        CHECK(items && !all.failed);
+        if (all.n)
+            qsort(hashes, all.n / 8, 8, by_hash);
+        for (size_t i = 0; i < all.n / 8; i++) {
+            n += i == 0 || hashes[i] != hashes[i - 1];
+            items[n - 1].hash = hashes[i];
+            items[n - 1].count++;
+        }
+        CHECK(kin_comparer_set_tokens(comparer, c, total, items, n) == KIN_OK);
+        kin_buf_deinit(&all);
+        free(items);
+    }
+}
+
 /* The model of the text, and how often values occur among the records. */
 static void prepare_model(struct planning *p)
 {
@@ -756,6 +791,7 @@ static void prepare_model(struct planning *p)
         CHECK(kin_value_counts_set(&out->counts, c, total, items, n) == KIN_OK);
         free(items);
     }
+    count_tokens(o, out->comparer);
     CHECK(kin_model_decider_new(out->comparer, &tables, &out->counts, &out->decider, &err) ==
           KIN_OK);
     out->scratch = kin_comparer_scratch_new();

@@ -163,8 +163,8 @@ static inline uint8_t *compare_record(struct dice *d)
 static inline void random_level(struct dice *d, enum kin_type type, char *out, size_t cap)
 {
     static const char *const shares[] = {"0.5", "0.7", "0.8", "0.92", "0.95", "1", "0.333"};
-    static const char *const names[] = {"jaro_winkler", "jaro", "lcs"};
-    static const char *const sets[] = {"jaccard", "cosine"};
+    static const char *const names[] = {"jaro_winkler", "jaro", "lcs", "soft_tfidf"};
+    static const char *const sets[] = {"jaccard", "cosine", "tfidf"};
     static const char *const edits[] = {"levenshtein", "damerau"};
     static const char *const ends[] = {"prefix", "suffix"};
     static const char *const plain[] = {"soundex", "metaphone", "contains", "initial"};

@@ -130,12 +130,13 @@ static void mistakes_have_their_place(void **state)
 {
     (void)state;
     static const char all[] =
-        "there are exact, jaro_winkler, jaro, lcs, levenshtein, damerau, jaccard, cosine, soundex, "
-        "metaphone, prefix, suffix, contains, initial, within, same year (month, day, username, "
+        "there are exact, jaro_winkler, jaro, lcs, levenshtein, damerau, jaccard, cosine, tfidf, "
+        "soft_tfidf, soundex, metaphone, prefix, suffix, contains, initial, within, same year "
+        "(month, day, username, "
         "domain), day and month swapped; swapped and any before them";
     char message[400];
-    snprintf(message, sizeof message, "no level \"tfidf\"; %s", all);
-    expect_error("last_name", "tfidf 0.9", 1, message);
+    snprintf(message, sizeof message, "no level \"bm25\"; %s", all);
+    expect_error("last_name", "bm25 0.9", 1, message);
     snprintf(message, sizeof message, "no level \"day\"; %s", all);
     expect_error("dob", "day and month", 1, message);
     expect_error("last_name", "exakt", 1, "no level \"exakt\"; did you mean exact?");
