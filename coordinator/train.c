@@ -548,6 +548,37 @@ struct fit_task {
     struct kin_buf model, report;
 };
 
+/* Whether some source fills both from one column: what makes one agree makes the other agree. */
+static bool share_column(const struct kin_workflow *w, size_t f, size_t g)
+{
+    for (size_t s = 0; s < w->source_count; s++) {
+        const struct kin_workflow_columns *x = &w->sources[s].columns[f];
+        const struct kin_workflow_columns *y = &w->sources[s].columns[g];
+        for (size_t i = 0; i < x->count; i++) {
+            for (size_t j = 0; j < y->count; j++) {
+                if (strcmp(x->names[i], y->names[j]) == 0)
+                    return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* The fields that a key is of, and those filled from the same columns; out has room for all. */
+static size_t fields_of_key(const struct kin_workflow *w, const struct kin_key_rule *key,
+                            uint16_t *out)
+{
+    size_t n = 0;
+    for (size_t f = 0; f < w->schema.count; f++) {
+        bool forced = false;
+        for (unsigned k = 0; k < key->count && !forced; k++)
+            forced = key->terms[k].field == f || share_column(w, key->terms[k].field, f);
+        if (forced)
+            out[n++] = (uint16_t)f;
+    }
+    return n;
+}
+
 static kin_status make_passes(const struct cjob *job, struct kin_train_input *in,
                               struct kin_arena *arena)
 {
@@ -560,9 +591,10 @@ static kin_status make_passes(const struct cjob *job, struct kin_train_input *in
         return KIN_E_NOMEM;
     for (size_t p = 0; p < passes; p++) {
         const struct kin_key_rule *key = &w->keys[w->model->passes[p]];
-        uint16_t fields[KIN_KEY_TERMS_MAX];
-        for (unsigned k = 0; k < key->count; k++)
-            fields[k] = key->terms[k].field;
+        uint16_t *fields = kin_arena_calloc(arena, w->schema.count + 1, sizeof *fields);
+        if (!fields)
+            return KIN_E_NOMEM;
+        size_t field_count = fields_of_key(w, key, fields);
         struct kin_pattern_count *items = kin_arena_calloc(arena, n + 1, sizeof *items);
         if (!items)
             return KIN_E_NOMEM;
@@ -574,7 +606,7 @@ static kin_status make_passes(const struct cjob *job, struct kin_train_input *in
         }
         pass[p] =
             (struct kin_train_pass){.name = key->text,
-                                    .forced = kin_comparer_using(t->comparer, fields, key->count),
+                                    .forced = kin_comparer_using(t->comparer, fields, field_count),
                                     .counts = {items, m}};
     }
     for (size_t i = 0; i < n; i++) {
@@ -611,17 +643,53 @@ static kin_status make_random(const struct cjob *job, struct kin_train_input *in
     return KIN_OK;
 }
 
-static void count_pairs(const struct cjob *job, struct kin_train_input *in)
+static bool is_clean(const struct kin_workflow *w, size_t source)
+{
+    for (size_t k = 0; k < w->clean_count; k++) {
+        if (w->clean[k] == source)
+            return true;
+    }
+    return false;
+}
+
+/* Two sources, of which one is free of duplicates, have as many matches as the other has records at
+ * most. Within a source nothing bounds them but that. */
+static uint64_t most_matches(const struct kin_workflow *w, const uint64_t *records, size_t n)
+{
+    uint64_t most = 0;
+    for (size_t a = 0; a < n; a++) {
+        if (!w->across_sources && !is_clean(w, a))
+            return 0;
+        for (size_t b = 0; b < a; b++) {
+            bool clean_a = is_clean(w, a), clean_b = is_clean(w, b);
+            if (!clean_a && !clean_b)
+                return 0;
+            uint64_t by_a = clean_b ? records[a] : UINT64_MAX;
+            uint64_t by_b = clean_a ? records[b] : UINT64_MAX;
+            most += by_a < by_b ? by_a : by_b;
+        }
+    }
+    return most;
+}
+
+static kin_status count_pairs(const struct cjob *job, struct kin_train_input *in,
+                              struct kin_arena *arena)
 {
     uint64_t within = 0;
+    uint64_t *records = kin_arena_calloc(arena, job->report.source_count + 1, sizeof *records);
+    if (!records)
+        return KIN_E_NOMEM;
     for (size_t s = 0; s < job->report.source_count; s++) {
         const struct kin_report_source *source = &job->report.sources[s];
         uint64_t n = source->read - source->superseded - source->rejected;
+        records[s] = n;
         in->records += n;
         within += n ? n * (n - 1) / 2 : 0;
     }
     uint64_t all = in->records ? in->records * (in->records - 1) / 2 : 0;
     in->possible_pairs = job->workflow->across_sources ? all - within : all;
+    in->most_matches = most_matches(job->workflow, records, job->report.source_count);
+    return KIN_OK;
 }
 
 static void fit_run(struct kin_env *env, struct kin_work *work)
@@ -634,9 +702,14 @@ static void fit_run(struct kin_env *env, struct kin_work *work)
     struct kin_model model;
     struct kin_train_report report;
     kin_comparer_spec(job->train->comparer, &spec);
-    struct kin_train_input in = {.spec = &spec, .workflow = job->workflow->hash};
-    count_pairs(job, &in);
-    kin_status status = make_passes(job, &in, &arena);
+    const struct kin_workflow_model *settings = job->workflow->model;
+    struct kin_train_input in = {
+        .spec = &spec,
+        .workflow = job->workflow->hash,
+        .threshold = kin_weight_probability(settings->thresholds[settings->primary].weight)};
+    kin_status status = count_pairs(job, &in, &arena);
+    if (status == KIN_OK)
+        status = make_passes(job, &in, &arena);
     if (status == KIN_OK)
         status = make_random(job, &in, &arena);
     if (status != KIN_OK)

@@ -5,7 +5,15 @@
 
 #include "common/match/exact_math.h"
 
-enum { PRIOR_BITS_MAX = 128, ODDS_BITS_MAX = 1000, LOG2_BITS = 24, SHARE_BITS = 24 };
+enum {
+    PRIOR_BITS_MAX = 128,
+    ODDS_BITS_MAX = 1000,
+    LOG2_BITS = 24,
+    SHARE_BITS = 24,
+    RECORD_BITS = 16,
+    RECORDS_BITS = 46
+};
+#define RECORDS_MAX (UINT64_C(1) << RECORDS_BITS) /* in fixed point below 2^63 */
 
 /* ---- the shape of a model ---- */
 
@@ -105,6 +113,7 @@ void kin_model_round(struct kin_model *model)
         model->damping[i] = kin_math_round6(model->damping[i]);
         model->damping_against[i] = kin_math_round6(model->damping_against[i]);
         model->tf_fuzzy[i] = kin_math_round6(model->tf_fuzzy[i]);
+        model->tf_matched[i] = kin_math_round6(model->tf_matched[i]);
     }
     for (unsigned p = 0; p < model->origin.pass_count; p++)
         model->origin.passes[p].recall = kin_math_round6(model->origin.passes[p].recall);
@@ -150,6 +159,10 @@ void kin_model_tables(const struct kin_model *model, struct kin_model_tables *ou
         }
         out->tf_log2_u[i] =
             (int64_t)(kin_math_log2(rounded.u[i][1]) * (1 << LOG2_BITS) - 0.5); /* negative */
+        double matched = rounded.tf_matched[i];
+        matched = matched < KIN_MODEL_MATCHED_MAX ? matched : KIN_MODEL_MATCHED_MAX;
+        out->tf_matched[i] = matched > 0 ? (uint64_t)(matched * (1 << RECORD_BITS) + 0.5) : 0;
+        out->tf_u[i] = (uint64_t)(rounded.u[i][1] * (double)RECORDS_MAX);
     }
     for (unsigned s = 0; s <= KIN_LOG2_STEPS; s++)
         out->log2_step[s] = kin_math_log2_fixed(KIN_LOG2_STEPS + s) - (8u << LOG2_BITS);
@@ -167,6 +180,20 @@ static int64_t log2_between_steps(const struct kin_model_tables *t, uint64_t n)
     return ((int64_t)(63 - zeros) << LOG2_BITS) + (int64_t)(low + ((high - low) * rest >> 32));
 }
 
+/* Records that have the value of another without being a match of it, in 2^-16. */
+static uint64_t others_with_value(const struct kin_model_tables *t, unsigned comparison,
+                                  uint64_t count, uint64_t pool)
+{
+    uint64_t all = (count < 2 ? 1 : count - 1 < pool ? count - 1 : pool) << RECORD_BITS;
+    uint64_t matched = t->tf_matched[comparison], half = UINT64_C(1) << (RECORD_BITS - 1);
+    if (matched == 0)
+        return all;
+    uint64_t u = t->tf_u[comparison], least = half;
+    if (u == 0 || pool <= RECORDS_MAX / 2 / u) /* u lets expect less than half a record */
+        least = (pool * u >> (RECORDS_BITS - RECORD_BITS)) + 1;
+    return all > matched + least ? all - matched : least;
+}
+
 int32_t kin_model_tf_adjust(const struct kin_model_tables *t, unsigned comparison, unsigned level,
                             uint64_t count, uint64_t total)
 {
@@ -174,10 +201,9 @@ int32_t kin_model_tf_adjust(const struct kin_model_tables *t, unsigned compariso
     int64_t share = comparison < t->count && level < 16 ? t->tf_share[comparison][level] : 0;
     if (share == 0)
         return 0;
-    uint64_t others = count < 2 ? 1 : count - 1, pool = total < 2 ? 1 : total - 1;
-    if (others > pool)
-        others = pool;
-    int64_t bits = t->tf_log2_u[comparison] + log2_between_steps(t, pool) -
+    uint64_t pool = total < 2 ? 1 : total - 1 < RECORDS_MAX ? total - 1 : RECORDS_MAX;
+    uint64_t others = others_with_value(t, comparison, count, pool);
+    int64_t bits = t->tf_log2_u[comparison] + log2_between_steps(t, pool << RECORD_BITS) -
                    log2_between_steps(t, others); /* under 2^31: no overflow below */
     int64_t unit = INT64_C(1) << (SHARE_BITS + TO_WEIGHT), exact = bits * share;
     int64_t weight = (exact < 0 ? exact - unit / 2 : exact + unit / 2) / unit;

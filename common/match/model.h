@@ -23,7 +23,8 @@ enum {
     KIN_MODEL_TEXT_MAX = 4096,   /* bytes of a doubt */
     KIN_MODEL_DOUBTS_MAX = 1000, /* of a model */
     KIN_MODEL_PASSES_MAX = 32,
-    KIN_MODEL_FILE_MAX = 4 << 20, /* bytes */
+    KIN_MODEL_FILE_MAX = 4 << 20,    /* bytes */
+    KIN_MODEL_MATCHED_MAX = 1000000, /* of tf_matched */
     KIN_MODEL_FORMAT = 1
 };
 /* The file keeps probabilities to six digits; these bounds it keeps exactly. */
@@ -102,6 +103,9 @@ struct kin_model {
     double damping_against[KIN_COMPARISONS_MAX];
     double tf_fuzzy[KIN_COMPARISONS_MAX]; /* 0..1: the share of the adjustment for each level
                                              below the first, once per step; "else" has none */
+    /* 0 or more: of the records with its value that a record finds, how many are its matches, on
+     * average; left out of term frequencies, as matches are left out of u. 0: nothing is. */
+    double tf_matched[KIN_COMPARISONS_MAX];
     struct kin_model_origin origin;
     const struct kin_model_doubt *doubts;
     size_t doubt_count;
@@ -129,6 +133,8 @@ struct kin_model_tables {
     int32_t weight[KIN_COMPARISONS_MAX][16];   /* by level; 0 for null and beyond the last */
     int32_t tf_share[KIN_COMPARISONS_MAX][16]; /* of the adjustment, in 2^-24; damping included */
     int64_t tf_log2_u[KIN_COMPARISONS_MAX];    /* log2 of u of the first level, in 2^-24 */
+    uint64_t tf_matched[KIN_COMPARISONS_MAX];  /* records, in 2^-16 */
+    uint64_t tf_u[KIN_COMPARISONS_MAX];        /* u of the first level, in 2^-46 */
     uint32_t log2_step[KIN_LOG2_STEPS + 1];    /* log2(1 + i / 256), in 2^-24 */
 };
 void kin_model_tables(const struct kin_model *model, struct kin_model_tables *out);
@@ -143,11 +149,13 @@ static inline int32_t kin_model_weight(const struct kin_model_tables *t, uint64_
 }
 
 /* What the value that two records agree on adds to the weight: damping * share of the level *
- * log2(u of the first level / f), f the probability that a record has this value when another one
- * has it: (count - 1) / (total - 1), where count is how many of the `total` records with a value
- * here have this one. A count below 2 (the value was not counted) is taken as 2. Zero for levels
- * without a share; within +-KIN_WEIGHT_LEVEL_MAX bits. For a fuzzy level give the larger of the two
- * values' counts. */
+ * log2(u of the first level / f), f the probability that a record has this value when another one,
+ * which is no match of it, has it: (count - 1 - tf_matched) / (total - 1), where count is how many
+ * of the `total` records with a value here have this one. A count below 2 (the value was not
+ * counted) is taken as 2. What is left of the count is at least half a record, or as many as u lets
+ * expect if that is less: where matches explain that values are equal, a rare value weighs what u
+ * says. Without tf_matched it is at least 1. Zero for levels without a share; within
+ * +-KIN_WEIGHT_LEVEL_MAX bits. For a fuzzy level give the larger of the two values' counts. */
 int32_t kin_model_tf_adjust(const struct kin_model_tables *t, unsigned comparison, unsigned level,
                             uint64_t count, uint64_t total);
 

@@ -51,6 +51,10 @@ static void put_comparison(struct kin_buf *out, const struct kin_model *model, u
     if (c->term_frequency) {
         kin_buf_puts(out, ", \"term_frequency\": {\"fuzzy\": ");
         kin_math_print6(out, model->tf_fuzzy[i]);
+        if (model->tf_matched[i] > 0) {
+            kin_buf_puts(out, ", \"matched\": ");
+            kin_math_print6(out, model->tf_matched[i]);
+        }
         kin_buf_putc(out, '}');
     }
     kin_buf_puts(out, ",\n     \"levels\": [\n");
@@ -317,14 +321,18 @@ static kin_status read_damping(struct reader *r, const json_t *o, struct kin_mod
 static kin_status read_term_frequency(struct reader *r, const json_t *o, struct kin_model *model,
                                       unsigned i)
 {
-    static const char *const keys[] = {"fuzzy", NULL};
+    static const char *const keys[] = {"fuzzy", "matched", NULL};
     const json_t *tf = json_object_get(o, "term_frequency");
     model->spec.comparisons[i].term_frequency = tf != NULL;
     if (!tf)
         return KIN_OK;
     snprintf(r->path, sizeof r->path, "comparisons[%u].term_frequency", i);
     kin_status status = check_object(r, tf, keys);
-    return status ? status : read_number(r, tf, "fuzzy", 0, 1, &model->tf_fuzzy[i]);
+    if (!status)
+        status = read_number(r, tf, "fuzzy", 0, 1, &model->tf_fuzzy[i]);
+    if (!status && json_object_get(tf, "matched"))
+        status = read_number(r, tf, "matched", 0, KIN_MODEL_MATCHED_MAX, &model->tf_matched[i]);
+    return status;
 }
 
 static kin_status read_comparison(struct reader *r, const json_t *o, struct kin_model *model,

@@ -32,6 +32,8 @@ static void fill_model(const struct train *t, struct kin_model *model)
         model->damping[i] = t->damping[i][0];
         model->damping_against[i] = t->damping[i][1];
         model->tf_fuzzy[i] = 0.5;
+        model->tf_matched[i] =
+            t->tf_matched[i] < KIN_MODEL_MATCHED_MAX ? t->tf_matched[i] : KIN_MODEL_MATCHED_MAX;
     }
 }
 

@@ -47,6 +47,7 @@ struct kin_train_input {
     uint64_t workflow;                 /* hash, for the model's origin */
     uint64_t records;
     uint64_t possible_pairs; /* of all records; only those across sources where only they count */
+    uint64_t most_matches;   /* that there can be, as sources are free of duplicates; 0: no bound */
     struct kin_pattern_counts random; /* all pairs of a random sample of records */
     struct kin_train_equal equal[KIN_COMPARISONS_MAX];
     const struct kin_train_pass *passes;
@@ -54,6 +55,7 @@ struct kin_train_input {
     const struct kin_train_set *sets; /* optional: overlap of the passes */
     size_t set_count;
     uint64_t set_pairs; /* of all sets; 0: sum of their counts */
+    double threshold;   /* probability from which on a pair will count as a match; 0: 0.95 */
     /* Optional: labelled pairs. m comes from these then. */
     struct kin_pattern_counts matches;
     struct kin_pattern_counts others;

@@ -5,7 +5,12 @@
  * weights for and against a match, such that the sums come nearest (in likelihood) to what the
  * classes say of the same pairs. That is a logistic regression on soft targets, whose slopes are
  * bounded, and believed to be 1 until pairs say otherwise: a convex problem, solved by Newton's
- * steps inside a box. */
+ * steps inside a box.
+ *
+ * Without labels weights against a match are left as they are: that matches differ in several
+ * things at once makes those too strong, but the pairs at hand share a key, and show little of what
+ * such weights keep out elsewhere; the weights for a match would have to pay for it. And pairs of
+ * one block are not independent observations: all together they count as one for each record. */
 #include <string.h>
 
 #include "common/match/exact_math.h"
@@ -19,7 +24,7 @@ enum {
     FACTORS_MAX = SLOPES_MAX + 1,
     ROWS_MAX = 16384 /* of one kind: clear matches, clear others, the rest */
 };
-#define BELIEF 50.0 /* how firmly a factor is believed to be 1, beside what pairs say */
+#define BELIEF 40.0 /* how firmly a factor is believed to be 1, beside what pairs say */
 #define LN2 0.69314718055994530942
 #define CLEAR 0.001
 
@@ -34,6 +39,7 @@ struct row {
 struct regression {
     unsigned comparisons;
     bool shift;
+    bool labelled;
     struct row *rows;
     size_t n;
     double bits[KIN_COMPARISONS_MAX][KIN_EM_LEVELS]; /* undamped weights */
@@ -119,6 +125,8 @@ static void minimise(const struct regression *r, const struct quadratic *q, cons
                 slope += q->curve[f][g] * (to[g] - from[g]);
             double x = to[f] - slope / q->curve[f][f];
             double low = f < 2 * r->comparisons ? 0 : -100, high = f < 2 * r->comparisons ? 1 : 100;
+            if (!r->labelled && f % 2 == 1) /* slope_of: against a match */
+                low = high;
             to[f] = x < low ? low : x > high ? high : x;
         }
     }
@@ -195,10 +203,21 @@ static void thin_rows(struct regression *r)
     }
 }
 
+/* Blocks make many pairs of few records. */
+static void count_records(const struct train *t, struct regression *r)
+{
+    double pairs = 0, records = (double)t->input->records;
+    for (size_t k = 0; k < r->n; k++)
+        pairs += r->rows[k].count;
+    for (size_t k = 0; k < r->n && pairs > records; k++)
+        r->rows[k].count *= records / pairs;
+}
+
 static void regress(struct train *t, struct regression *r)
 {
     double factors[FACTORS_MAX];
     r->comparisons = t->count;
+    r->labelled = t->labelled;
     r->shift = t->labelled && !t->input->all_matches_labelled;
     r->prior = kin_math_log2(t->prior) - kin_math_log2(1 - t->prior);
     for (unsigned i = 0; i < t->count; i++) {
@@ -210,6 +229,8 @@ static void regress(struct train *t, struct regression *r)
     factors[2 * (size_t)t->count] = 0;
     take_rows(t, r);
     thin_rows(r);
+    if (!t->labelled)
+        count_records(t, r);
     descend(r, factors);
     for (unsigned i = 0; i < t->count; i++) {
         t->damping[i][0] = factors[2 * (size_t)i];

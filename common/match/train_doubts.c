@@ -7,6 +7,7 @@
 #include "common/match/train_impl.h"
 
 enum { FEW_MATCHES = 50, FEW_LABELS = 100, NAMES_MAX = 6 };
+#define THRESHOLD 0.95 /* where none is given */
 
 struct doubts {
     const struct train *t;
@@ -119,6 +120,12 @@ static void doubt_recall(struct doubts *d)
 {
     const struct train *t = d->t;
     const struct kin_train_report *r = d->report;
+    if (t->beyond > (double)t->input->most_matches + 0.5)
+        doubt(d, "more-than-possible",
+              "%.0f matches were estimated, but sources without duplicates (clean_sources) leave "
+              "room for %.0f: pairs that are alike were taken for matches, or a source has "
+              "duplicates.",
+              t->beyond, (double)t->input->most_matches);
     if (t->input->pass_count == 0 || r->found < 0.5)
         return;
     if (!t->overlap_known) {
@@ -137,6 +144,26 @@ static void doubt_recall(struct doubts *d)
               "How many matches there are can only be said roughly: %.0f to "
               "%.0f.",
               r->matches_low, r->matches_high);
+}
+
+/* Before term frequencies, which may lift a pair of rare values. */
+static void doubt_threshold(struct doubts *d)
+{
+    const struct train *t = d->t;
+    struct kin_model_tables tables;
+    double above = 0, threshold = t->input->threshold > 0 ? t->input->threshold : THRESHOLD;
+    int32_t floor = kin_probability_weight(threshold), most = INT32_MIN;
+    kin_model_tables(d->model, &tables);
+    for (size_t k = 0; k < t->set_count; k++) {
+        int32_t weight = kin_model_weight(&tables, t->sets[k].pattern);
+        most = weight > most ? weight : most;
+        above += weight >= floor ? t->sets[k].count : 0;
+    }
+    if (t->set_count > 0 && !(above > 0))
+        doubt(d, "matches-nothing",
+              "No pair that the keys find reaches the threshold of %g; the most likely one has "
+              "probability %.3g.",
+              threshold, kin_weight_probability(most));
 }
 
 /* ---- passes ---- */
@@ -158,6 +185,12 @@ static void doubt_pass(struct doubts *d, unsigned p)
               name);
         return;
     }
+    if (pass->distrusted)
+        doubt(
+            d, "passes-disagree",
+            "%s: its key leaves too little free. Of the pairs that other keys find, too, it takes "
+            "about %.0f for matches, they about %.0f: nothing was learnt from it.",
+            name, pass->mine, pass->theirs);
     if (!pass->converged)
         doubt(d, "pass-not-converged", "%s: the estimate was still moving when it was stopped.",
               name);
@@ -311,6 +344,7 @@ kin_status train_doubts(const struct train *t, const struct kin_train_report *re
     d->model = model;
     doubt_matches(d);
     doubt_recall(d);
+    doubt_threshold(d);
     doubt_random(d);
     for (unsigned p = 0; p < t->pass_count; p++)
         doubt_pass(d, p);

@@ -82,7 +82,7 @@ static void maximise_levels(const struct kin_em_expected *expected,
     double sum = 0, n[KIN_EM_LEVELS];
     for (unsigned l = 1; l < KIN_EM_LEVELS; l++)
         n[l] = expected->n[i][l][c] + (pseudo ? pseudo->n[i][l][c] : 0.0);
-    if (pseudo && pseudo->weight[c] > 0)
+    if (pseudo && pseudo->weight[c] > 0 && pseudo->agree[i][c] >= 0)
         believe_agreement(pseudo, i, c, n);
     for (unsigned l = 1; l < KIN_EM_LEVELS; l++)
         sum += n[l];
@@ -103,8 +103,9 @@ void kin_em_maximise(const struct kin_em_data *data, const struct kin_em_expecte
             continue;
         double share = expected->pairs[c] / data->total;
         params->share[c] = share > SHARE_MIN ? share : SHARE_MIN;
-        for (unsigned i = 0; i < data->comparisons && !(fixed >> c & 1); i++) {
-            if (data->active >> i & 1)
+        uint32_t moving = fixed >> c & 1 ? data->active & data->learnt : data->active;
+        for (unsigned i = 0; i < data->comparisons; i++) {
+            if (moving >> i & 1)
                 maximise_levels(expected, pseudo, i, c, params);
         }
     }

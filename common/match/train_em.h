@@ -11,6 +11,7 @@ enum { KIN_EM_CLASSES = 4, KIN_EM_LEVELS = 16 };
 struct kin_em_data {
     unsigned comparisons;
     uint32_t active;          /* bit i: comparison i takes part */
+    uint32_t learnt;          /* of these: learnt in all classes, fixed ones too */
     const uint64_t *patterns; /* null where a comparison takes no part */
     const double *counts;
     size_t count;
@@ -38,7 +39,7 @@ double kin_em_log2_likelihood(const struct kin_em_data *data, const struct kin_e
 /* What is believed beside the data. n: pairs that are added to the expected ones. agree: of a
  * class, the share believed to agree in a comparison, that is, to be in a level before `last`; it
  * is mixed with what the data say, weight : 1, and leaves the proportions among those levels to
- * them. */
+ * them; below 0: nothing is believed of that comparison. */
 struct kin_em_pseudo {
     double n[KIN_COMPARISONS_MAX][KIN_EM_LEVELS][KIN_EM_CLASSES];
     double weight[KIN_EM_CLASSES];
@@ -47,7 +48,7 @@ struct kin_em_pseudo {
 };
 
 /* The parameters that follow. pseudo may be NULL. fixed: bit c: the probabilities of class c stay,
- * only its share changes. */
+ * but for the learnt ones; only its share changes. */
 void kin_em_maximise(const struct kin_em_data *data, const struct kin_em_expected *expected,
                      const struct kin_em_pseudo *pseudo, unsigned fixed,
                      struct kin_em_params *params);

@@ -28,9 +28,11 @@ typedef double train_levels[KIN_COMPARISONS_MAX][KIN_EM_LEVELS];
 
 struct train_pass {
     struct train_counts all;  /* patterns whole, for posteriors */
-    struct train_counts free; /* comparisons that are forced or have no values taken out */
-    struct train_counts few;  /* of these at most some thousand, to search with */
+    struct train_counts free; /* comparisons that say nothing here taken out */
+    struct train_counts few;  /* and the graded ones; at most some thousand, to search with */
     uint32_t active;          /* comparisons to learn from */
+    uint32_t graded;          /* forced ones whose levels differ all the same: tell classes apart */
+    uint32_t used;            /* comparisons that params have */
     double scale;             /* pairs of the pass for each counted */
     struct kin_em_params params;
     struct kin_em_expected expected;
@@ -38,6 +40,9 @@ struct train_pass {
     double match[KIN_EM_CLASSES]; /* how sure it is that the class is of matches, 0..1 */
     unsigned starts, steps;
     bool converged;
+    bool weak;       /* its key leaves too little free to tell classes apart for certain ... */
+    bool distrusted; /* ... and other passes see its pairs otherwise: nothing is learnt from it */
+    double mine, theirs; /* matches among pairs that others find too, by it and by them */
 };
 
 struct train {
@@ -68,8 +73,10 @@ struct train {
     double alone[KIN_COMPARISONS_MAX];   /* 0..1: less for what agrees together with others */
     double dependence[KIN_COMPARISONS_MAX][KIN_COMPARISONS_MAX]; /* among random other pairs */
     double damping[KIN_COMPARISONS_MAX][2];                      /* of weights above zero, below */
+    double tf_matched[KIN_COMPARISONS_MAX];                      /* as in the model */
     uint32_t pooled; /* comparisons whose levels had to be put in order */
     double found, estimated, low, high;
+    double beyond; /* matches that were estimated, where there can be fewer; 0: no more than that */
     bool overlap_known;
 };
 
@@ -85,6 +92,8 @@ double train_dependence(double both, double a, double b, double n);
 void train_passes(struct train *t, unsigned round);
 /* Probability that a pair of this pass matches, by its classes. */
 double train_posterior(const struct train *t, const struct train_pass *pass, uint64_t pattern);
+/* Whether a pass has a say: its classes are known, and it is not distrusted. */
+bool train_pass_counts(const struct train_pass *pass);
 /* ... by the prior and independent comparisons. */
 double train_independent_posterior(const struct train *t, uint64_t pattern);
 /* train_judge.c */

@@ -99,6 +99,22 @@ static uint32_t filled_comparisons(const struct train *t, const struct train_cou
     return filled;
 }
 
+/* Of some comparisons those that have more than one level. */
+static uint32_t graded_comparisons(const struct train *t, const struct train_counts *counts,
+                                   uint32_t some)
+{
+    uint32_t levels[KIN_COMPARISONS_MAX] = {0}, graded = 0;
+    for (size_t k = 0; k < counts->n; k++) {
+        for (unsigned i = 0; i < t->count; i++)
+            levels[i] |= UINT32_C(1) << kin_pattern_level(counts->patterns[k], i);
+    }
+    for (unsigned i = 0; i < t->count; i++) {
+        uint32_t seen = levels[i] & ~UINT32_C(1); /* without nulls */
+        graded |= (uint32_t)((seen & (seen - 1)) != 0) << i & some;
+    }
+    return graded;
+}
+
 static unsigned agreements(const struct train *t, uint64_t pattern)
 {
     unsigned n = 0;
@@ -150,14 +166,20 @@ static kin_status take_pass(const struct train *t, const struct kin_train_pass *
     if (!from->name || !from->name[0] || strlen(from->name) > KIN_MODEL_NAME_MAX)
         return kin_err_set(t->err, KIN_E_INVAL, "a pass has no name, or one above %d bytes",
                            KIN_MODEL_NAME_MAX);
+    struct train_counts active;
     kin_status status = take(t, from->name, from->counts, 0, &out->all);
-    if (!status)
-        status = take(t, from->name, from->counts, from->forced | ~t->known, &out->free);
-    if (!status)
-        status = thin(t, &out->free, &out->few);
     if (status)
         return status;
-    out->active = filled_comparisons(t, &out->free);
+    uint32_t filled = filled_comparisons(t, &out->all) & t->known;
+    out->active = out->used = filled & ~from->forced;
+    out->graded = out->active ? graded_comparisons(t, &out->all, filled & from->forced) : 0;
+    status = take(t, from->name, from->counts, ~(out->active | out->graded), &out->free);
+    if (!status)
+        status = take(t, from->name, from->counts, ~out->active, &active);
+    if (!status)
+        status = thin(t, &active, &out->few);
+    if (status)
+        return status;
     out->scale = 1;
     if (from->pairs > COUNT_MAX)
         return kin_err_set(t->err, KIN_E_LIMIT, "%s: more than 2^62 pairs", from->name);
@@ -179,7 +201,7 @@ static kin_status take_passes(struct train *t)
         return no_memory(t);
     if (t->random_is_pass) {
         t->passes[0] = (struct train_pass){
-            .all = t->random, .free = t->random, .active = t->known, .scale = 1};
+            .all = t->random, .free = t->random, .active = t->known, .used = t->known, .scale = 1};
         return thin(t, &t->random, &t->passes[0].few);
     }
     for (unsigned p = 0; p < in->pass_count; p++) {

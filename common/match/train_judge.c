@@ -30,8 +30,8 @@ static void count_levels(const struct train *t, const struct train_pass *pass,
     for (size_t k = 0; k < pass->all.n; k++) {
         double joint[KIN_EM_CLASSES];
         uint64_t pattern = pass->all.patterns[k];
-        double each = pass->all.counts[k] /
-                      kin_em_joint(&pass->params, pass->active, t->count, pattern, joint);
+        double each =
+            pass->all.counts[k] / kin_em_joint(&pass->params, pass->used, t->count, pattern, joint);
         for (unsigned i = 0; i < t->count; i++) {
             for (unsigned c = 0; c < KIN_EM_CLASSES; c++)
                 out->n[i][kin_pattern_level(pattern, i)][c] += each * joint[c];
@@ -71,7 +71,7 @@ static void find_again(const struct train *t, unsigned p, double *again)
         if (!(set->passes >> p & 1))
             continue;
         double each =
-            set->count / kin_em_joint(&pass->params, pass->active, t->count, set->pattern, joint);
+            set->count / kin_em_joint(&pass->params, pass->used, t->count, set->pattern, joint);
         for (unsigned c = 0; c < KIN_EM_CLASSES; c++) {
             all[c] += joint[c] * each;
             both[c] += set->passes != 1u << p ? joint[c] * each : 0;
@@ -86,8 +86,8 @@ static void find_again(const struct train *t, unsigned p, double *again)
         for (unsigned q = 0; q < t->input->pass_count && !found; q++)
             found = q != p && t->input->passes[q].forced != 0 &&
                     (t->input->passes[q].forced & ~equal) == 0;
-        double each = pass->all.counts[k] /
-                      kin_em_joint(&pass->params, pass->active, t->count, pattern, joint);
+        double each =
+            pass->all.counts[k] / kin_em_joint(&pass->params, pass->used, t->count, pattern, joint);
         for (unsigned c = 0; c < KIN_EM_CLASSES; c++) {
             all[c] += joint[c] * each;
             both[c] += found ? joint[c] * each : 0;

@@ -25,6 +25,9 @@ enum {
     3.0 /* in how often matches agree, where the data cannot say: so many times these \
          */
 #define WEAK 0.3
+#define DISAGREES 0.25    /* share of the matches */
+#define DISAGREES_BY 20   /* pairs */
+#define GRADED_BELIEF 2.0 /* pairs of each class that are as all of the pass */
 #define SEARCH_TOLERANCE 1e-3
 #define TOLERANCE 1e-5
 
@@ -87,7 +90,7 @@ static double believe(const struct train *t, const struct train_pass *pass, unsi
     train_start_m(t, i, m);
     for (unsigned l = 1; l <= t->levels[i]; l++) {
         double n = t->m_pairs[i][l];
-        for (unsigned c = 1; c < pass->classes && (pass->active >> i & 1); c++)
+        for (unsigned c = 1; c < pass->classes && (pass->active >> i & 1) && !pass->distrusted; c++)
             n -= pass->match[c] * pass->expected.n[i][l][c];
         if (n > 0 && !(t->without & KIN_TRAIN_WITHOUT_SHARING)) {
             m[l] = 2 * m[l] + n;
@@ -190,7 +193,6 @@ static void run(struct search *s, struct solution *x, unsigned steps)
 {
     x->steps =
         kin_em_run(s->data, &s->pseudo, s->fixed, s->tolerance, steps, &x->params, &x->expected);
-    x->score = score_of(s, x);
     s->steps += x->steps > steps ? steps : x->steps;
 }
 
@@ -204,6 +206,7 @@ static void find_matches(struct search *s, struct solution *best)
         set_match(s, &x.params);
         give_share(&x.params, MATCH, RANDOM, shares[k]);
         run(s, &x, LONG_STEPS);
+        x.score = score_of(s, &x);
         s->starts++;
         if (k == 0 || x.score > best->score)
             *best = x;
@@ -256,11 +259,13 @@ static bool add_class(struct search *s, struct solution *best)
         if (!begin_class(s, best, side, &x))
             continue;
         run(s, &x, SHORT_STEPS);
+        x.score = score_of(s, &x);
         s->starts++;
         if (found.classes == 0 || x.score > found.score)
             found = x;
     }
     run(s, &found, LONG_STEPS);
+    found.score = score_of(s, &found);
     double cost = 0.5 * free_parameters * kin_math_log2(s->data->total + 1) * OVERDISPERSION;
     if (found.score - best->score <= cost)
         return false;
@@ -274,7 +279,8 @@ static void set_data(const struct train *t, const struct train_pass *pass,
                      const struct train_counts *counts, struct kin_em_data *data)
 {
     *data = (struct kin_em_data){.comparisons = t->count,
-                                 .active = pass->active,
+                                 .active = pass->used,
+                                 .learnt = pass->graded,
                                  .patterns = counts->patterns,
                                  .counts = counts->counts,
                                  .count = counts->n,
@@ -289,6 +295,8 @@ static void leave_agreement_to_matches(struct search *s, struct solution *x)
         for (unsigned i = 0; i < s->t->count; i++) {
             unsigned last = s->t->levels[i];
             double random = s->t->u[i][last];
+            if (s->data->active & s->data->learnt & 1u << i)
+                continue;
             if (x->params.p[i][last][c] < random - SELDOM)
                 continue;
             for (unsigned l = 1; l <= last; l++) {
@@ -309,13 +317,56 @@ static void find_classes(struct search *s, struct solution *best)
     run(s, best, LONG_STEPS);
 }
 
+/* What a key forces can still agree more or less: words of a text, letters after the first. How
+ * random pairs do then is not known beforehand but learnt here, for every class; for m it says
+ * nothing. It begins as the classes have it that were found without. */
+static void use_graded(const struct train *t, struct train_pass *pass, struct search *s,
+                       struct solution *x)
+{
+    double n[KIN_EM_LEVELS][KIN_EM_CLASSES], sum[KIN_EM_CLASSES];
+    for (unsigned i = 0; i < t->count; i++) {
+        if (!(pass->graded >> i & 1))
+            continue;
+        double all[KIN_EM_LEVELS] = {0}, pairs = 0;
+        for (unsigned l = 0; l < KIN_EM_LEVELS; l++) {
+            for (unsigned c = 0; c < KIN_EM_CLASSES; c++)
+                n[l][c] = 0;
+        }
+        for (size_t k = 0; k < pass->free.n; k++) {
+            double joint[KIN_EM_CLASSES], count = pass->free.counts[k];
+            unsigned l = kin_pattern_level(pass->free.patterns[k], i);
+            double each = count / kin_em_joint(&x->params, pass->active, t->count,
+                                               pass->free.patterns[k], joint);
+            all[l] += l ? count : 0;
+            pairs += l ? count : 0;
+            for (unsigned c = 0; c < KIN_EM_CLASSES; c++)
+                n[l][c] += each * joint[c];
+        }
+        for (unsigned c = 0; c < KIN_EM_CLASSES; c++) {
+            sum[c] = 0;
+            s->pseudo.agree[i][c] = -1;
+            for (unsigned l = 1; l <= t->levels[i]; l++) {
+                s->pseudo.n[i][l][c] = GRADED_BELIEF * all[l] / pairs;
+                n[l][c] += s->pseudo.n[i][l][c];
+                sum[c] += n[l][c];
+            }
+            for (unsigned l = 1; l <= t->levels[i] && !(pass->used >> i & 1); l++) {
+                double share = n[l][c] / sum[c];
+                x->params.p[i][l][c] =
+                    share > KIN_MODEL_PROBABILITY_MIN ? share : KIN_MODEL_PROBABILITY_MIN;
+            }
+        }
+    }
+    pass->used = pass->active | pass->graded;
+}
+
 /* The classes are known; u, or what is believed of m, has changed a little. */
 static unsigned refine(struct search *s, struct solution *best)
 {
     size_t steps = STEPS_TIMES_PATTERNS / (s->data->count + 1);
     unsigned max = steps > REFINING_STEPS ? REFINING_STEPS : steps < 10 ? 10 : (unsigned)steps;
     for (unsigned i = 0; i < s->t->count; i++) {
-        for (unsigned l = 1; l <= s->t->levels[i]; l++) {
+        for (unsigned l = 1; l <= s->t->levels[i] && !(s->data->learnt >> i & 1); l++) {
             best->params.p[i][l][RANDOM] = s->t->u[i][l];
             if (s->t->labelled)
                 best->params.p[i][l][MATCH] = s->t->m[i][l];
@@ -350,10 +401,12 @@ static void fit(struct train *t, struct train_pass *pass, unsigned round)
         s.tolerance = SEARCH_TOLERANCE;
         find_classes(&s, &best);
     } else {
+        use_graded(t, pass, &s, &best);
         set_data(t, pass, &pass->free, &data);
         s.tolerance = TOLERANCE;
         max = refine(&s, &best);
     }
+    pass->weak = s.weak;
     pass->converged = best.steps <= max || matches_stand_still(&s, &best);
     pass->params = best.params;
     pass->expected = best.expected;
@@ -363,12 +416,45 @@ static void fit(struct train *t, struct train_pass *pass, unsigned round)
     train_judge(t, pass);
 }
 
+/* A pass that has too little left to learn from takes what others find, too, for matches or not.
+ * Where stronger ones see that otherwise, it is wrong. */
+static void compare_pass(const struct train *t, unsigned p)
+{
+    struct train_pass *pass = &t->passes[p];
+    double mine = 0, theirs = 0;
+    for (size_t k = 0; k < t->set_count && pass->weak; k++) {
+        const struct train_set *set = &t->sets[k];
+        double sum = 0, n = 0;
+        for (unsigned q = 0; q < t->pass_count && (set->passes >> p & 1); q++) {
+            if (!(set->passes >> q & 1) || t->passes[q].weak || t->passes[q].classes == 0)
+                continue;
+            sum += train_posterior(t, &t->passes[q], set->pattern);
+            n += 1;
+        }
+        if (n > 0) {
+            mine += set->count * train_posterior(t, pass, set->pattern);
+            theirs += set->count * sum / n;
+        }
+    }
+    double off = mine > theirs ? mine - theirs : theirs - mine;
+    pass->mine = mine * t->set_scale;
+    pass->theirs = theirs * t->set_scale;
+    pass->distrusted = off > DISAGREES_BY && off > DISAGREES * (mine > theirs ? mine : theirs);
+}
+
+bool train_pass_counts(const struct train_pass *pass)
+{
+    return pass->classes > 0 && !pass->distrusted;
+}
+
 void train_passes(struct train *t, unsigned round)
 {
     for (unsigned p = 0; p < t->pass_count; p++) {
         if (t->passes[p].active && t->passes[p].free.total > 0)
             fit(t, &t->passes[p], round);
     }
+    for (unsigned p = 0; p < t->pass_count; p++)
+        compare_pass(t, p);
 }
 
 double train_independent_posterior(const struct train *t, uint64_t pattern)
@@ -389,7 +475,7 @@ double train_posterior(const struct train *t, const struct train_pass *pass, uin
     double joint[KIN_EM_CLASSES], match = 0;
     if (pass->classes == 0) /* its key forces everything: nothing could be fitted */
         return train_independent_posterior(t, pattern);
-    double sum = kin_em_joint(&pass->params, pass->active, t->count, pattern, joint);
+    double sum = kin_em_joint(&pass->params, pass->used, t->count, pattern, joint);
     for (unsigned c = 1; c < pass->classes; c++)
         match += pass->match[c] * joint[c];
     return match / sum;

@@ -10,7 +10,7 @@ double train_set_posterior(const struct train *t, const struct train_set *set)
 {
     double sum = 0, n = 0;
     for (unsigned p = 0; p < t->pass_count; p++) {
-        if (!(set->passes >> p & 1) || t->passes[p].classes == 0)
+        if (!(set->passes >> p & 1) || !train_pass_counts(&t->passes[p]))
             continue;
         sum += train_posterior(t, &t->passes[p], set->pattern);
         n += 1;
@@ -129,6 +129,18 @@ static void set_prior(struct train *t)
         t->prior = 1e-14;
 }
 
+/* Where sources are free of duplicates, a record has one match in each other at most. */
+static void keep_possible(struct train *t)
+{
+    double most = (double)t->input->most_matches;
+    t->beyond = most > 0 && t->estimated > most ? t->estimated : 0;
+    if (!(t->beyond > 0))
+        return;
+    t->estimated = most;
+    t->low = t->low < most ? t->low : most;
+    t->high = most;
+}
+
 void train_recall(struct train *t)
 {
     double possible = (double)t->input->possible_pairs;
@@ -153,6 +165,7 @@ void train_recall(struct train *t)
     if (t->labelled &&
         (t->input->all_matches_labelled || t->estimated < t->matches.total)) /* at least these */
         t->estimated = t->low = t->high = t->matches.total;
+    keep_possible(t);
     t->estimated = t->estimated < possible ? t->estimated : possible;
     t->high = t->high < possible ? t->high : possible;
     set_prior(t);

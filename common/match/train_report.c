@@ -60,7 +60,7 @@ static void report_pass(const struct train *t, unsigned p, struct kin_train_pass
     out->steps = pass->steps;
     out->classes = pass->classes;
     out->converged = pass->converged;
-    out->learnt = !t->labelled && out->matches >= 0.5;
+    out->learnt = !t->labelled && !pass->distrusted && out->matches >= 0.5;
     out->recall = -1;
     if (t->overlap_known && t->estimated >= 0.5) {
         out->recall = out->matches / t->estimated;

@@ -75,6 +75,10 @@ static void use_frequencies(struct train *t, unsigned i)
         t->u[i][l] *= (1 - first) / rest;
     t->u[i][1] = first;
     t->u_pairs[i][1] = others;
+    /* a record meets 2 equal / T others with its value, T records having one: T (T - 1) / 2 pairs
+     */
+    double records = kin_math_root(2 * (double)e->pairs + 0.25) + 0.5;
+    t->tf_matched[i] = others < equal ? 2 * (equal - others) / records : 0;
 }
 
 double train_dependence(double both, double a, double b, double n)

@@ -29,8 +29,10 @@ void train_m(struct train *t)
     memset(t->m_pairs, 0, sizeof t->m_pairs);
     if (t->labelled)
         add_levels(t, &t->matches);
-    for (unsigned p = 0; !t->labelled && p < t->pass_count; p++)
-        add_pass(t, &t->passes[p]);
+    for (unsigned p = 0; !t->labelled && p < t->pass_count; p++) {
+        if (train_pass_counts(&t->passes[p]))
+            add_pass(t, &t->passes[p]);
+    }
     for (unsigned i = 0; i < t->count; i++) {
         double start[KIN_EM_LEVELS], sum = 0, seen = 0;
         train_start_m(t, i, start);

@@ -62,8 +62,9 @@ void em_step(struct em_model *model, const struct kin_pattern_count *counts, siz
     struct em_model next = *model;
     for (int c = 0; c < model->classes; c++) {
         next.share[c] = new_share(model, counts, n, c);
-        for (int i = 0; i < model->comparisons && !model->fixed[c]; i++) {
-            if (model->left_out & (1u << i))
+        for (int i = 0; i < model->comparisons; i++) {
+            bool stays = model->fixed[c] && (model->learnt & (1u << i)) == 0;
+            if (stays || model->left_out & (1u << i))
                 continue;
             for (int l = 1; l <= model->levels[i]; l++)
                 next.p[c][i][l] = new_level(model, counts, n, c, i, l);

@@ -12,7 +12,8 @@ struct em_model {
     int classes;
     double share[EM_CLASSES_MAX];
     double p[EM_CLASSES_MAX][KIN_COMPARISONS_MAX][KIN_LEVELS_MAX + 1];
-    bool fixed[EM_CLASSES_MAX]; /* p stays as it is */
+    bool fixed[EM_CLASSES_MAX]; /* p stays as it is ... */
+    uint32_t learnt;            /* ... but for these comparisons */
     uint32_t left_out;          /* comparisons that take no part */
 };
 

@@ -116,6 +116,7 @@ static void make_model(struct scenario *s, uint64_t *r)
         }
         model.damping[c] = below(r, 2) ? 1 : 0.8;
         model.tf_fuzzy[c] = 0.5;
+        model.tf_matched[c] = below(r, 2) ? 0 : 0.2 * below(r, 20);
     }
     kin_model_round(&model);
     if (kin_model_write(&model, &s->model, &err) != KIN_OK) {

@@ -112,6 +112,7 @@ static struct kin_model small_model(void)
         .damping = {1, 0.5},
         .damping_against = {0.75, 1},
         .tf_fuzzy = {0.5, 0},
+        .tf_matched = {0.25, 0},
         .origin = {.workflow = 0x123456789abcdef0,
                    .records = 1000,
                    .possible_pairs = 499500,
@@ -179,6 +180,7 @@ static void term_frequency_follows_its_formula(void **state)
     struct kin_model_tables t;
     uint64_t rng = 5;
     m.damping[0] = 0.8;
+    m.tf_matched[0] = 0;
     kin_model_tables(&m, &t);
     for (int k = 0; k < 50000; k++) {
         uint64_t total = 2 + (sim_next(&rng) >> (20 + sim_next(&rng) % 42));
@@ -206,6 +208,51 @@ static void term_frequency_follows_its_formula(void **state)
     /* fixed: the same on every machine, for ever */
     assert_int_equal(kin_model_tf_adjust(&t, 0, 1, 8, 100000), 375307);
     assert_int_equal(kin_model_tf_adjust(&t, 0, 2, 3000, 100000), -41537);
+}
+
+/* From the definition, in floating point. */
+static double matches_left_out(const struct kin_model *m, double count, double total)
+{
+    double least = fmin(0.5, m->u[0][1] * (total - 1));
+    double others = fmax(fmax(count, 2) - 1 - m->tf_matched[0], least);
+    return log2(m->u[0][1]) + log2(total - 1) - log2(others);
+}
+
+static void term_frequency_leaves_matches_out(void **state)
+{
+    (void)state;
+    struct kin_model m = small_model();
+    struct kin_model_tables t;
+    uint64_t rng = 6;
+    for (int k = 0; k < 50000; k++) {
+        m.tf_matched[0] = kin_math_round6(20 * sim_uniform(&rng) * sim_uniform(&rng) + 1e-3);
+        m.u[0][1] = kin_math_round6(exp2(-1 - 20 * sim_uniform(&rng)));
+        kin_model_tables(&m, &t);
+        uint64_t total = 2 + (sim_next(&rng) >> (20 + sim_next(&rng) % 42));
+        uint64_t count = 2 + sim_next(&rng) % (total > 2 ? total - 1 : 1);
+        count = k % 2 && count > 40 ? 2 + count % 40 : count;
+        double bits = matches_left_out(&m, (double)count, (double)total);
+        double least = fmin(0.5, m.u[0][1] * (double)(total - 1)) * 65536; /* and 1, not to be 0 */
+        int32_t is = kin_model_tf_adjust(&t, 0, 1, count, total);
+        assert_true(fabs(is / 65536.0 - fmin(bits, 64)) < 0.001 + 3 / least);
+        assert_true(kin_model_tf_adjust(&t, 0, 1, count + 1, total) <= is);
+    }
+    /* two tables of 1,000 with the same unique values: all that agree are matches, but for a few */
+    m.tf_matched[0] = 0.98;
+    m.u[0][1] = 0.02 / 1999;
+    kin_model_tables(&m, &t);
+    assert_true(abs(kin_model_tf_adjust(&t, 0, 1, 2, 2000)) < 200);
+    m.tf_matched[0] = 0;
+    kin_model_tables(&m, &t);
+    assert_true(kin_model_tf_adjust(&t, 0, 1, 2, 2000) < -5 * 65536);
+    /* many have it: what matches are among them does not matter */
+    m.tf_matched[0] = 1;
+    m.u[0][1] = 0.001;
+    kin_model_tables(&m, &t);
+    assert_true(abs(kin_model_tf_adjust(&t, 0, 1, 501, 100001) + 152252) < 400); /* 2.32 bits */
+    m.tf_matched[0] = KIN_MODEL_MATCHED_MAX;
+    kin_model_tables(&m, &t);
+    assert_true(kin_model_tf_adjust(&t, 0, 1, UINT64_MAX, UINT64_MAX) < 0);
 }
 
 static void weights_and_probabilities_are_one_another(void **state)
@@ -271,7 +318,8 @@ static const char small_text[] =
     "  \"prior\": {\"probability\": 0.001, \"weight\": -9.9643},\n"
     "  \"comparisons\": [\n"
     "    {\"name\": \"first_name\",\n"
-    "     \"damping\": {\"for\": 1, \"against\": 0.75}, \"term_frequency\": {\"fuzzy\": 0.5},\n"
+    "     \"damping\": {\"for\": 1, \"against\": 0.75}, "
+    "\"term_frequency\": {\"fuzzy\": 0.5, \"matched\": 0.25},\n"
     "     \"levels\": [\n"
     "      {\"level\": \"exact\", \"m\": 0.8, \"u\": 0.01, \"weight\": 6.3219, \"seen\": "
     "\"both\"},\n"
@@ -413,6 +461,8 @@ static const struct mistake mistakes[] = {
      KIN_E_INVAL},
     {"\"for\": 0.5, ", "", "comparisons[1].damping.for: is missing", KIN_E_INVAL},
     {"\"fuzzy\": 0.5", "\"fuzzy\": null", "comparisons[0].term_frequency.fuzzy: expected",
+     KIN_E_INVAL},
+    {"\"matched\": 0.25", "\"matched\": -1", "comparisons[0].term_frequency.matched: expected",
      KIN_E_INVAL},
     {"\"seen\": \"nowhere\"", "\"seen\": \"here\"",
      "comparisons[1].levels[1].seen: expected 'both'", KIN_E_INVAL},
@@ -610,6 +660,7 @@ int main(void)
         cmocka_unit_test(weights_are_damped_log_ratios_rounded_once),
         cmocka_unit_test(patterns_hold_a_level_for_each_comparison),
         cmocka_unit_test(term_frequency_follows_its_formula),
+        cmocka_unit_test(term_frequency_leaves_matches_out),
         cmocka_unit_test(weights_and_probabilities_are_one_another),
         cmocka_unit_test(no_model_makes_a_weight_overflow),
         cmocka_unit_test(the_file_is_written_as_documented),

@@ -294,6 +294,59 @@ static void nothing_but_duplicates_is_learnt_from(void **state)
     }
 }
 
+static void no_more_matches_than_clean_sources_allow(void **state)
+{
+    (void)state;
+    struct sim_options o = people(8);
+    struct simulation *s = sim_new(&o);
+    s->input.most_matches = s->matches * 2;
+    struct trained *t = train_on(&s->input, 0);
+    assert_int_equal(doubts(t, "more-than-possible", NULL), 0);
+    trained_free(t);
+    s->input.most_matches = s->matches / 2;
+    t = train_on(&s->input, 0);
+    assert_int_equal(doubts(t, "more-than-possible", "leave room for"), 1);
+    assert_true(t->report.matches <= (double)s->input.most_matches);
+    assert_true(t->report.matches_high <= (double)s->input.most_matches);
+    assert_near(t->model.prior * (double)s->input.possible_pairs / (double)s->input.most_matches, 1,
+                1e-5, "prior");
+    trained_free(t);
+    sim_free(s);
+}
+
+/* Only the pairs that agree in least are left: no sum of their weights is a match. */
+static void a_model_that_matches_nothing_says_so(void **state)
+{
+    (void)state;
+    struct sim_options o = people(9);
+    struct simulation *s = sim_new(&o);
+    struct trained *t = train_on(&s->input, 0);
+    assert_int_equal(doubts(t, "matches-nothing", NULL), 0);
+    trained_free(t);
+    struct kin_train_set *sets = kin_calloc(s->input.set_count, sizeof *sets);
+    size_t n = 0;
+    for (size_t k = 0; k < s->input.set_count; k++) {
+        unsigned agree = 0;
+        for (unsigned i = 0; i < s->spec.count; i++) {
+            unsigned level = kin_pattern_level(s->input.sets[k].pattern, i);
+            agree += level && level < s->spec.comparisons[i].level_count;
+        }
+        if (agree <= 2)
+            sets[n++] = s->input.sets[k];
+    }
+    s->input.sets = sets;
+    s->input.set_count = n;
+    t = train_on(&s->input, 0);
+    assert_int_equal(doubts(t, "matches-nothing", "threshold of 0.95"), 1);
+    trained_free(t);
+    s->input.threshold = 1e-12; /* what anything reaches */
+    t = train_on(&s->input, 0);
+    assert_int_equal(doubts(t, "matches-nothing", NULL), 0);
+    trained_free(t);
+    kin_free(sets);
+    sim_free(s);
+}
+
 static void one_comparison_makes_a_model(void **state)
 {
     (void)state;
@@ -598,6 +651,8 @@ int main(void)
         cmocka_unit_test(a_hundred_records_are_enough_for_a_rough_model),
         cmocka_unit_test(no_duplicates_are_said_to_be_none),
         cmocka_unit_test(nothing_but_duplicates_is_learnt_from),
+        cmocka_unit_test(no_more_matches_than_clean_sources_allow),
+        cmocka_unit_test(a_model_that_matches_nothing_says_so),
         cmocka_unit_test(one_comparison_makes_a_model),
         cmocka_unit_test(a_comparison_without_values_has_no_weight),
         cmocka_unit_test(no_counts_at_all_make_a_model_full_of_doubts),
