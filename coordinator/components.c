@@ -45,6 +45,13 @@ static bool is_touched(const struct cjob *job, uint32_t record)
     return job->best_rule[record] != UINT16_MAX || job_is_linked(job, record);
 }
 
+/* Two records that a matched pair joins, with nothing that could part them: most components. */
+static bool pairs_are_decided(const struct cjob *job)
+{
+    const struct kin_workflow *w = job->workflow;
+    return !w->never_count && !w->clean_count && !w->link_file_count && job_levels(job) == 1;
+}
+
 static void list_component(struct veto *v, const struct cjob *job, const struct kin_keyed *items,
                            size_t first, size_t end, const uint8_t *wanted)
 {
@@ -56,6 +63,10 @@ static void list_component(struct veto *v, const struct cjob *job, const struct 
     if (kin_workflow_only_vetoes(job->workflow) &&
         end - first > job->workflow->limits.max_veto_group) {
         v->unchecked++;
+        return;
+    }
+    if (end - first == 2 && pairs_are_decided(job)) {
+        v->decided++;
         return;
     }
     v->components[v->component_count++] =
@@ -377,21 +388,18 @@ static kin_status list_links_here(struct here *h, struct kin_arena *arena, const
     return h->c.must && h->c.never ? KIN_OK : KIN_E_NOMEM;
 }
 
-kin_status veto_cluster_here(const struct veto *v, struct kin_coordinator *c, struct kin_env *env,
+kin_status veto_cluster_here(const struct veto *v, struct page_view *view, struct kin_arena *arena,
                              const struct component *comp, struct kin_buf *out, uint64_t *refused)
 {
-    struct cjob *job = c->job;
-    struct kin_arena arena = {0};
+    const struct cjob *job = view->job;
     struct here h = {.v = v, .comp = comp};
     struct kin_component_result result;
-    struct page_view view;
-    kin_status status = page_view_init(&view, env, job);
+    kin_arena_clear(arena);
+    kin_status status = order_members(&h, arena, view);
     if (status == KIN_OK)
-        status = order_members(&h, &arena, &view);
+        status = list_links_here(&h, arena, job);
     if (status == KIN_OK)
-        status = list_links_here(&h, &arena, job);
-    if (status == KIN_OK)
-        status = kin_component_cluster(&arena, job->workflow, &h.c, NULL, NULL, &result);
+        status = kin_component_cluster(arena, job->workflow, &h.c, NULL, NULL, &result);
     uint32_t n = comp->count;
     for (unsigned level = 0; status == KIN_OK && level < result.levels; level++) {
         for (uint32_t i = 0; i < n; i++)
@@ -402,8 +410,6 @@ kin_status veto_cluster_here(const struct veto *v, struct kin_coordinator *c, st
     for (uint32_t i = 0; status == KIN_OK && i < n; i++)
         kin_buf_u32(out, (uint32_t)result.best_weight[h.place[i]]);
     if (status == KIN_OK)
-        *refused = result.refused;
-    page_view_deinit(&view);
-    kin_arena_deinit(&arena);
+        *refused += result.refused;
     return status == KIN_OK && out->failed ? KIN_E_NOMEM : status;
 }

@@ -1,10 +1,11 @@
 #include "coordinator/veto.h"
 
-/* Every component that is looked into becomes part of a batch that some worker does. Its members'
- * features are fetched from their homes, in pages; its edges and stars were pulled from all
- * workers; what comes back is how the component falls apart. One that does not fit into a message
- * is clustered here, from its links alone; in a component larger than max_veto_group never rules
- * are not checked. Both are counted. */
+/* Every component that is looked into becomes part of a batch. Edges and stars were pulled from all
+ * workers. Where there are never rules somebody has to look at the records: members' features are
+ * fetched from their homes, in pages, some worker does the batch, and what comes back is how its
+ * components fall apart. One that does not fit into a message is clustered here, from its links
+ * alone; in a component larger than max_veto_group never rules are not checked. Both are counted.
+ * Without never rules the links say all, and tasks here do the batches. */
 
 static void veto_pump(struct kin_coordinator *c);
 
@@ -67,7 +68,7 @@ static void prepare_finish(struct ctask *task)
     }
     c->job->veto = t->veto;
     t->veto = NULL;
-    c->job->report.veto_components = c->job->veto->component_count;
+    c->job->report.veto_components = c->job->veto->component_count + c->job->veto->decided;
     c->job->report.veto_unchecked = c->job->veto->unchecked;
     veto_pump(c);
 }
@@ -210,44 +211,76 @@ static void on_vetoed(struct rpc *r, const struct kin_message *m, struct kin_fra
     veto_pump(c);
 }
 
-/* ---- components that do not fit into a message ---- */
+/* ---- components that are clustered here ---- */
 
-struct large_task {
+struct here_task {
     struct ctask task;
     struct veto *veto;
-    const struct component *component;
+    uint32_t first, end;      /* components */
+    struct veto_batch *batch; /* NULL: one that no message holds */
     struct kin_buf out;
     uint64_t refused;
 };
 
-static void large_run(struct kin_env *env, struct kin_work *work)
+static void here_run(struct kin_env *env, struct kin_work *work)
 {
-    struct large_task *t = (struct large_task *)work;
-    t->task.status = veto_cluster_here(t->veto, t->task.c, env, t->component, &t->out, &t->refused);
+    struct here_task *t = (struct here_task *)work;
+    struct page_view view;
+    struct kin_arena arena = {0};
+    kin_status status = page_view_init(&view, env, t->task.c->job);
+    for (uint32_t i = t->first; i < t->end && status == KIN_OK; i++)
+        status = veto_cluster_here(t->veto, &view, &arena, &t->veto->components[i], &t->out,
+                                   &t->refused);
+    kin_arena_deinit(&arena);
+    page_view_deinit(&view);
+    t->task.status = status;
 }
 
-static void large_finish(struct ctask *task)
+static void here_finish(struct ctask *task)
 {
-    struct large_task *t = (struct large_task *)task;
+    struct here_task *t = (struct here_task *)task;
     struct kin_coordinator *c = task->c;
     struct kin_report *report = &c->job->report;
     struct kin_cursor at = kin_cursor_of(t->out.p, t->out.n);
-    if (task->status != KIN_OK || !apply_component(c->job, t->veto, t->component, &at)) {
-        job_fail(c, task->status, "a component of %u records cannot be clustered: %s",
-                 t->component->count, kin_status_text(task->status));
+    for (uint32_t i = t->first; i < t->end && task->status == KIN_OK; i++) {
+        if (!apply_component(c->job, t->veto, &t->veto->components[i], &at))
+            task->status = KIN_E_CORRUPT;
+    }
+    if (task->status != KIN_OK) {
+        job_fail(c, task->status, "components cannot be clustered: %s",
+                 kin_status_text(task->status));
         return;
     }
     report->veto_refused += t->refused;
-    report->veto_large++;
-    report->veto_unchecked += c->job->workflow->never_count > 0;
-    t->veto->large_running = false;
-    t->veto->done++;
+    t->veto->done += t->end - t->first;
+    if (t->batch) {
+        batch_clear(t->batch);
+    } else {
+        report->veto_large++;
+        report->veto_unchecked += c->job->workflow->never_count > 0;
+        t->veto->large_running = false;
+    }
     veto_pump(c);
 }
 
-static void large_release(struct ctask *task)
+static void here_release(struct ctask *task)
 {
-    kin_buf_deinit(&((struct large_task *)task)->out);
+    kin_buf_deinit(&((struct here_task *)task)->out);
+}
+
+static void start_here(struct kin_coordinator *c, uint32_t first, uint32_t end,
+                       struct veto_batch *batch)
+{
+    struct here_task *t = ctask_new(c, sizeof *t, here_run, here_finish, here_release);
+    if (!t) {
+        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    t->veto = c->job->veto;
+    t->first = first;
+    t->end = end;
+    t->batch = batch;
+    ctask_start(&t->task);
 }
 
 /* One at a time: so the memory is that of the largest. */
@@ -256,16 +289,10 @@ static void start_large(struct kin_coordinator *c)
     struct veto *v = c->job->veto;
     if (v->large_running || v->large_next == v->large.n)
         return;
-    struct large_task *t = ctask_new(c, sizeof *t, large_run, large_finish, large_release);
-    if (!t) {
-        job_fail(c, KIN_E_NOMEM, "out of memory");
-        return;
-    }
-    t->veto = v;
-    t->component = &v->components[kin_le32(v->large.p + v->large_next)];
+    uint32_t component = kin_le32(v->large.p + v->large_next);
     v->large_next += 4;
     v->large_running = true;
-    ctask_start(&t->task);
+    start_here(c, component, component + 1, NULL);
 }
 
 /* ---- batches: packed, their features fetched, sent ---- */
@@ -401,6 +428,10 @@ static bool start_batch(struct kin_coordinator *c, uint32_t number)
     if (!next_components(c->job, b))
         return false;
     b->active = true;
+    if (!c->job->workflow->never_count) { /* nobody has to look at the records */
+        start_here(c, b->first, b->end, b);
+        return true;
+    }
     for (uint32_t i = b->first; i < b->end; i++) {
         const struct component *comp = &v->components[i];
         b->bytes += link_bytes(c->job, comp);

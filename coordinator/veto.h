@@ -37,7 +37,7 @@ struct veto {
     struct star_at *stars;          /* by root */
     struct component *components;
     uint32_t component_count;
-    uint64_t unchecked;
+    uint64_t unchecked, decided;    /* components that are not listed: too large; plain to see */
     uint32_t next, done; /* components given to a batch; finished */
     unsigned turn;
     struct veto_batch batches[VETO_TASKS_AT_ONCE];
@@ -52,8 +52,9 @@ kin_status veto_prepare(struct veto *v, struct kin_coordinator *c,
                         struct kin_env *env) KIN_MUST_CHECK;
 /* The place of a record among the members. */
 uint32_t veto_member_index(const struct veto *v, const struct component *comp, uint32_t record);
-/* What a VETOED holds, for one component, from all that is known here: no features. [task] */
-kin_status veto_cluster_here(const struct veto *v, struct kin_coordinator *c, struct kin_env *env,
+/* Appends what a VETOED holds, for one component, from all that is known here: no features. The
+ * arena is cleared; refused is added to. [task] */
+kin_status veto_cluster_here(const struct veto *v, struct page_view *view, struct kin_arena *arena,
                              const struct component *comp, struct kin_buf *out,
                              uint64_t *refused) KIN_MUST_CHECK;
 
