@@ -304,6 +304,16 @@ static void number_groups(struct label_task *t, struct cjob *job)
     }
 }
 
+/* True if (source, id) comes before the record's; view->status tells of failure. */
+static bool is_before(struct page_view *view, uint32_t source, struct kin_str id, uint32_t record)
+{
+    uint32_t other;
+    struct kin_str other_id;
+    if (!page_view_identity(view, record, &other, &other_id))
+        return false;
+    return source != other ? source < other : kin_str_cmp(id, other_id) < 0;
+}
+
 /* Founders, the sources' counts, and the labels of the rows at home with each worker, in record
  * order. */
 static kin_status walk_records(struct label_task *t, struct page_view *view)
@@ -328,7 +338,7 @@ static kin_status walk_records(struct label_task *t, struct page_view *view)
             source->grouped += t->size[group] > 1;
             source->singletons += t->size[group] == 1;
             if (t->founder[group] == UINT32_MAX ||
-                page_view_cmp(view, record, t->founder[group]) < 0)
+                is_before(view, page->source, kin_page_id(page, i), t->founder[group]))
                 t->founder[group] = record;
         }
     }

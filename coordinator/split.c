@@ -285,6 +285,7 @@ static kin_status write_outputs(struct splitter *s, struct split_output *out)
         kin_batch_rows_finish(&s->builders[w], names, columns, payload);
         if (payload->failed)
             return KIN_E_NOMEM;
+        kin_buf_fit(payload); /* it may stay in memory as it is */
     }
     for (size_t i = 0; i < columns; i++) {
         kin_buf_u16(&s->page.columns, (uint16_t)names[i].n);

@@ -349,6 +349,12 @@ const struct kin_page *page_view_get(struct page_view *v, uint64_t chunk)
 uint64_t job_chunk_of(const struct cjob *job, uint32_t record)
 {
     uint64_t low = 0, high = job->chunk_count; /* the last chunk whose base is <= record */
+    /* most chunks have about the same number of records */
+    uint64_t guess = job->records ? record * job->chunk_count / job->records : 0;
+    if (guess + 2 < high && job->chunks[guess + 2].base > record)
+        high = guess + 2;
+    if (guess > 1 && guess - 1 < high && job->chunks[guess - 1].base <= record)
+        low = guess - 1;
     while (high - low > 1) {
         uint64_t middle = low + (high - low) / 2;
         if (job->chunks[middle].base <= record)

@@ -115,6 +115,15 @@ void kin_buf_deinit(struct kin_buf *b)
     *b = (struct kin_buf){0};
 }
 
+void kin_buf_fit(struct kin_buf *b)
+{
+    uint8_t *p = b->n && b->n < b->cap ? kin_realloc(b->p, b->n) : NULL;
+    if (!p)
+        return; /* as it was is good too */
+    b->p = p;
+    b->cap = b->n;
+}
+
 void kin_buf_clear(struct kin_buf *b)
 {
     b->n = 0;

@@ -41,6 +41,7 @@ struct kin_buf {
 };
 void kin_buf_deinit(struct kin_buf *b);
 void kin_buf_clear(struct kin_buf *b); /* keeps the memory */
+void kin_buf_fit(struct kin_buf *b);   /* gives back what is reserved and not used */
 uint8_t *kin_buf_reserve(struct kin_buf *b,
                          size_t n); /* room for n more at p + n; NULL if failed */
 /* Reserves and counts n bytes; NULL if failed. Inline: the data path appends field by field. */
