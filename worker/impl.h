@@ -19,7 +19,7 @@ enum {
     ITEM_PAIRS = 200 * 1000, /* aim for one unit of comparison work */
     EDGE_PAGE_ENTRIES = 4096,
     RENEWAL_US = 500 * 1000,
-    HELLO_FIRST_US = 10 * 1000, /* then twice as long each time, up to */
+    HELLO_FIRST_US = 1000, /* then twice as long each time, up to */
     HELLO_INTERVAL_US = 320 * 1000
 };
 
