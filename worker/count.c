@@ -11,9 +11,7 @@
  * they overlap. Only ordinary blocks count. For a plan the stars count too, as far as they are no
  * larger than ordinary blocks, and pairs are told that the rules match. */
 
-enum {
-    PASSES_MAX = 64
-};
+enum { PASSES_MAX = 64 };
 
 /* ---- patterns ---- */
 
@@ -70,7 +68,7 @@ static kin_status count_block(struct count_task *t, const struct partition *p,
     if (!m)
         return KIN_E_NOMEM;
     for (uint32_t i = 0; i < b->count; i++) {
-        m[i] = store_view_at(&t->view, job->records.items[p->postings[b->start + i].value]);
+        m[i] = store_view_at(&t->view, job->records.items[block_members(p, b)[i]]);
         if (!m[i])
             return t->view.status;
     }

@@ -77,14 +77,13 @@ struct record_table {
 
 struct block {
     uint64_t key;
-    uint32_t start, count; /* in the partition's postings, or in its refined postings */
+    uint32_t start, count; /* in the partition's members, or in its refined ones */
     uint8_t kind;
 };
 enum block_kind { BLOCK_PAIRS, BLOCK_STAR, BLOCK_REFINED, BLOCK_WINDOWED };
 
 struct partition {
-    struct kin_keyed *postings; /* by key, then local record */
-    size_t posting_count;
+    struct kin_buf members;   /* u32 local records of blocks, ascending within one */
     struct kin_buf refined;   /* u32 local records of refined and windowed blocks */
     struct kin_buf blocks;    /* struct block */
     struct kin_buf oversized; /* u64 keys */
@@ -92,6 +91,11 @@ struct partition {
     uint64_t
         *rule_totals; /* [key rules][KIN_SETTLED_RULE_WORDS]: blocks, postings, pairs, largest */
 };
+/* Of a block of pairs or a star. */
+static inline const uint32_t *block_members(const struct partition *p, const struct block *b)
+{
+    return (const uint32_t *)(const void *)p->members.p + b->start;
+}
 /* What became of an oversized key: for the report. */
 struct split_note {
     uint64_t key;

@@ -148,8 +148,7 @@ static kin_status load_members(struct match_task *t, const struct partition *p,
     bool refined = b->kind == BLOCK_REFINED || b->kind == BLOCK_WINDOWED;
     uint64_t below = refined ? (uint64_t)job->workflow->block_key_count << 56 : b->key;
     for (uint32_t at = from; at < end; at++, m++) {
-        uint32_t local =
-            refined ? block_locals_refined(p, b)[at] : p->postings[b->start + at].value;
+        uint32_t local = refined ? block_locals_refined(p, b)[at] : block_members(p, b)[at];
         const uint8_t *rec = store_view_at(&t->view, job->records.items[local]);
         if (!rec)
             return t->view.status;
@@ -359,7 +358,7 @@ static kin_status walk_star(struct match_task *t, const struct partition *p, con
         return KIN_E_NOMEM;
     size_t n = 0;
     for (uint32_t i = 0; i < b->count; i++) {
-        uint32_t local = p->postings[b->start + i].value;
+        uint32_t local = block_members(p, b)[i];
         const uint8_t *rec = store_view_at(&t->view, job->records.items[local]);
         if (!rec)
             return t->view.status;
@@ -407,12 +406,12 @@ static void fetch_ahead(const struct match_task *t, const struct partition *p,
     const struct block *records = end - at > AHEAD_RECORDS ? &blocks[at + AHEAD_RECORDS] : NULL;
     if (places && (places->kind == BLOCK_PAIRS || places->kind == BLOCK_STAR)) {
         for (uint32_t i = 0; i < places->count && i < AHEAD_MEMBERS; i++)
-            __builtin_prefetch(&items[p->postings[places->start + i].value]);
+            __builtin_prefetch(&items[block_members(p, places)[i]]);
     }
     if (!records || (records->kind != BLOCK_PAIRS && records->kind != BLOCK_STAR))
         return;
     for (uint32_t i = 0; i < records->count && i < AHEAD_MEMBERS; i++) {
-        struct record_at place = items[p->postings[records->start + i].value];
+        struct record_at place = items[block_members(p, records)[i]];
         const uint8_t *batch = t->view.batch[place.batch];
         for (size_t line = 0; batch && line < AHEAD_LINES; line++)
             __builtin_prefetch(batch + place.offset + LINE_BYTES * line);

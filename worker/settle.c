@@ -31,7 +31,7 @@ void worker_settle_free(struct worker_job *job)
     job->range_count = 0;
     for (unsigned i = 0; job->partitions && i < PARTITIONS; i++) {
         struct partition *p = &job->partitions[i];
-        kin_free(p->postings);
+        kin_buf_deinit(&p->members);
         kin_buf_deinit(&p->refined);
         kin_buf_deinit(&p->blocks);
         kin_buf_deinit(&p->oversized);
@@ -120,31 +120,32 @@ struct gather_task {
     struct worker_task task;
     struct partition *partition;
     unsigned index;
+    struct kin_keyed *postings; /* while it runs: by key, then local record */
+    size_t posting_count;
 };
 
 static kin_status gather_postings(struct gather_task *t)
 {
     struct worker_job *job = t->task.job;
-    struct partition *p = t->partition;
     size_t total = 0;
     for (uint32_t r = 0; r < job->range_count; r++)
         total += job->ranges[r].count[t->index];
-    p->postings = kin_reallocarray(NULL, total, sizeof *p->postings);
+    t->postings = kin_reallocarray(NULL, total, sizeof *t->postings);
     struct kin_keyed *tmp = kin_reallocarray(NULL, total, sizeof *tmp);
-    if (!p->postings || !tmp) {
+    if (!t->postings || !tmp) {
         kin_free(tmp);
         return KIN_E_NOMEM;
     }
     for (uint32_t r = 0; r < job->range_count; r++) { /* in order: postings of a key ascend */
         struct settle_range *range = &job->ranges[r];
         if (range->count[t->index])
-            memcpy(p->postings + p->posting_count, range->postings[t->index],
+            memcpy(t->postings + t->posting_count, range->postings[t->index],
                    range->count[t->index] * sizeof *tmp);
-        p->posting_count += range->count[t->index];
+        t->posting_count += range->count[t->index];
         kin_free(range->postings[t->index]);
         range->postings[t->index] = NULL;
     }
-    kin_radix_sort(p->postings, tmp, total);
+    kin_radix_sort(t->postings, tmp, total);
     kin_free(tmp);
     return KIN_OK;
 }
@@ -157,13 +158,13 @@ static kin_status refine_run_of(struct gather_task *t, struct store_view *view, 
     const uint8_t **features = kin_reallocarray(NULL, n, sizeof *features);
     kin_status status = members && features ? KIN_OK : KIN_E_NOMEM;
     for (uint32_t i = 0; status == KIN_OK && i < n; i++) {
-        members[i] = t->partition->postings[start + i].value;
+        members[i] = t->postings[start + i].value;
         features[i] = store_view_at(view, job->records.items[members[i]]);
         status = features[i] ? KIN_OK : view->status;
     }
     if (status == KIN_OK)
-        status = worker_refine_block(job, t->partition, t->partition->postings[start].key, members,
-                                     n, features);
+        status =
+            worker_refine_block(job, t->partition, t->postings[start].key, members, n, features);
     kin_free(members);
     kin_free(features);
     return status;
@@ -173,9 +174,9 @@ static kin_status cut_blocks(struct gather_task *t, struct store_view *view)
 {
     const struct kin_workflow *workflow = t->task.job->workflow;
     struct partition *p = t->partition;
-    for (size_t i = 0, end; i < p->posting_count; i = end) {
-        uint64_t key = p->postings[i].key;
-        for (end = i + 1; end < p->posting_count && p->postings[end].key == key; end++)
+    for (size_t i = 0, end; i < t->posting_count; i = end) {
+        uint64_t key = t->postings[i].key;
+        for (end = i + 1; end < t->posting_count && t->postings[end].key == key; end++)
             continue;
         uint32_t n = (uint32_t)(end - i);
         uint64_t *totals =
@@ -193,11 +194,15 @@ static kin_status cut_blocks(struct gather_task *t, struct store_view *view)
                 return status;
             continue;
         }
-        struct block b = {
-            .key = key, .start = (uint32_t)i, .count = n, .kind = star ? BLOCK_STAR : BLOCK_PAIRS};
+        struct block b = {.key = key,
+                          .start = (uint32_t)(p->members.n / 4),
+                          .count = n,
+                          .kind = star ? BLOCK_STAR : BLOCK_PAIRS};
         kin_buf_put(&p->blocks, &b, sizeof b);
+        for (size_t k = i; k < end; k++)
+            kin_buf_u32(&p->members, t->postings[k].value);
     }
-    return p->blocks.failed ? KIN_E_NOMEM : KIN_OK;
+    return p->blocks.failed || p->members.failed ? KIN_E_NOMEM : KIN_OK;
 }
 
 static void gather_run(struct kin_env *env, struct kin_work *work)
@@ -213,6 +218,8 @@ static void gather_run(struct kin_env *env, struct kin_work *work)
         status = gather_postings(t);
     if (status == KIN_OK)
         status = cut_blocks(t, &view);
+    kin_free(t->postings);
+    t->postings = NULL;
     t->task.status = status;
     store_view_deinit(&view);
 }
@@ -248,8 +255,7 @@ static size_t largest_blocks(const struct worker_job *job, struct block *out)
                 if (kin_key_rule_number(x.key) != rule || (x.key & KIN_KEY_REFINED))
                     continue;
                 /* the sample record: of a split its note, else the first posting */
-                x.start =
-                    b < block_count ? p->postings[x.start].value : notes[b - block_count].sample;
+                x.start = b < block_count ? block_members(p, &x)[0] : notes[b - block_count].sample;
                 if (kept == KIN_LARGE_BLOCKS_PER_RULE && by_size(&x, &top[kept - 1]) >= 0)
                     continue;
                 if (kept < KIN_LARGE_BLOCKS_PER_RULE)
