@@ -23,10 +23,16 @@ enum {
 static const char *const cell_names[CELLS] = {
     "first_name", "last_name", "dob", "email", "phone", "street", "city", "postcode", "updated"};
 
+enum {
+    FEW_CELLS = 1 << FIRST | 1 << LAST | 1 << DOB | 1 << EMAIL | 1 << CITY,
+    ALL_CELLS = (1 << CELLS) - 1
+};
+
 struct options {
     struct kin_people_options people;
     unsigned sources;
     bool jsonl;
+    uint32_t cells; /* bit i: cell i is written */
     const char *out;
 };
 
@@ -84,7 +90,8 @@ static uint8_t *put_bytes(uint8_t *to, const void *p, size_t n)
     return to + n;
 }
 
-static void put_csv(struct kin_buf *out, const char id[8], const struct kin_person *p)
+static void put_csv(struct kin_buf *out, uint32_t cells, const char id[8],
+                    const struct kin_person *p)
 {
     uint8_t *to = kin_buf_reserve(out, 8 + CELLS * (KIN_PEOPLE_TEXT_BYTES + 3) + 1);
     if (!to)
@@ -93,6 +100,8 @@ static void put_csv(struct kin_buf *out, const char id[8], const struct kin_pers
     for (unsigned c = 0; c < CELLS; c++) {
         const struct kin_people_text *t = &p->cell[c];
         bool quoted = c == STREET && memchr(t->p, ',', t->n);
+        if (!(cells >> c & 1))
+            continue;
         *to++ = ',';
         if (quoted)
             *to++ = '"';
@@ -105,12 +114,13 @@ static void put_csv(struct kin_buf *out, const char id[8], const struct kin_pers
 }
 
 /* No name, street or address has a quote, backslash or control character. */
-static void put_jsonl(struct kin_buf *out, const char id[8], const struct kin_person *p)
+static void put_jsonl(struct kin_buf *out, uint32_t cells, const char id[8],
+                      const struct kin_person *p)
 {
     kin_buf_puts(out, "{\"id\":\"");
     kin_buf_put(out, id, 8);
     for (unsigned c = 0; c < CELLS; c++) {
-        if (p->cell[c].n == 0)
+        if (p->cell[c].n == 0 || !(cells >> c & 1))
             continue;
         kin_buf_puts(out, "\",\"");
         kin_buf_puts(out, cell_names[c]);
@@ -126,6 +136,8 @@ static void put_header(const struct options *o, struct kin_buf *out)
         return;
     kin_buf_puts(out, "id");
     for (unsigned c = 0; c < CELLS; c++) {
+        if (!(o->cells >> c & 1))
+            continue;
         kin_buf_putc(out, ',');
         kin_buf_puts(out, cell_names[c]);
     }
@@ -147,9 +159,9 @@ static bool write_records(const struct options *o, const struct kin_people *worl
         struct rng r = rng_of(o->people.seed, STREAM_KEYS, q + 2);
         struct output *to = &people[o->sources > 1 ? rng_below(&r, o->sources) : 0];
         if (o->jsonl)
-            put_jsonl(&to->buf, id, &p);
+            put_jsonl(&to->buf, o->cells, id, &p);
         else
-            put_csv(&to->buf, id, &p);
+            put_csv(&to->buf, o->cells, id, &p);
         if (o->sources > 1) {
             kin_buf_puts(&truth->buf, to->name);
             kin_buf_putc(&truth->buf, ',');
@@ -197,7 +209,8 @@ static const char usage[] =
     "  --sources 1..9        people.csv, or people_1.csv and so on\n"
     "  --pairs natural|linear\n"
     "      natural: one stock of names; candidate pairs grow with the square of N\n"
-    "      linear: every million records more brings names of its own; pairs grow with N\n";
+    "      linear: every million records more brings names of its own; pairs grow with N\n"
+    "  --columns all|few     few: id, names, date of birth, e-mail, city\n";
 
 static bool parse_count(const char *text, uint64_t max, uint64_t *out)
 {
@@ -253,6 +266,9 @@ static bool parse_option(int option, struct options *o)
     case 'p':
         o->people.linear = strcmp(optarg, "linear") == 0;
         return o->people.linear || strcmp(optarg, "natural") == 0;
+    case 'c':
+        o->cells = strcmp(optarg, "few") == 0 ? FEW_CELLS : ALL_CELLS;
+        return o->cells == FEW_CELLS || strcmp(optarg, "all") == 0;
     case 'm':
         if (!parse_count(optarg, SOURCES_MAX, &n) || n == 0)
             return false;
@@ -265,13 +281,18 @@ static bool parse_option(int option, struct options *o)
 
 static bool parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option options[] = {
-        {"records", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
-        {"out", required_argument, NULL, 'o'},     {"duplicates", required_argument, NULL, 'd'},
-        {"format", required_argument, NULL, 'f'},  {"sources", required_argument, NULL, 'm'},
-        {"pairs", required_argument, NULL, 'p'},   {NULL, 0, NULL, 0}};
-    *o =
-        (struct options){.people = {.records = UINT64_MAX, .duplicates_ppm = 220000}, .sources = 1};
+    static const struct option options[] = {{"records", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"out", required_argument, NULL, 'o'},
+                                            {"duplicates", required_argument, NULL, 'd'},
+                                            {"format", required_argument, NULL, 'f'},
+                                            {"sources", required_argument, NULL, 'm'},
+                                            {"pairs", required_argument, NULL, 'p'},
+                                            {"columns", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
+    *o = (struct options){.people = {.records = UINT64_MAX, .duplicates_ppm = 220000},
+                          .sources = 1,
+                          .cells = ALL_CELLS};
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         if (option == '?')
             return false;
