@@ -11,6 +11,11 @@
  * edge stands, so that the result knows no order of arrival. KIN_E_NOMEM. */
 kin_status kin_edges_order(struct kin_buf *edges) KIN_MUST_CHECK;
 
+/* Lists of edges that are in order, each, to one list that is: as if they had been put behind each
+ * other and ordered. The lists are freed one after the other, `lists` is left empty, and *out
+ * (empty before) is the caller's; on KIN_E_NOMEM, too, with what it then holds. */
+kin_status kin_edges_merge(struct kin_buf *lists, size_t count, struct kin_buf *out) KIN_MUST_CHECK;
+
 /* What a record's match is named after: the best of its edges, by rule, then by weight. */
 struct kin_best_edge {
     uint16_t rule; /* UINT16_MAX: none */

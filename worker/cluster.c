@@ -5,11 +5,20 @@
 
 #include <string.h>
 
-/* Local clustering: the edges of all tasks in order and without repeats, the spanning forest that
- * leaves the worker, and the edges into the store. */
+/* Local clustering: the edges of all tasks, each in order, merged without repeats, the spanning
+ * forest that leaves the worker, and the edges into the store. */
+
+void worker_edges_free(struct kin_buf *edges)
+{
+    struct kin_buf *lists = (struct kin_buf *)(void *)edges->p;
+    for (size_t i = 0; i < edges->n / sizeof *lists; i++)
+        kin_buf_deinit(&lists[i]);
+    kin_buf_deinit(edges);
+}
 
 struct cluster_task {
     struct worker_task task;
+    struct kin_buf lists; /* as in the job */
     struct kin_buf edges;
     struct kin_buf forest;
     struct kin_buf answer; /* MATCHED payload */
@@ -100,7 +109,8 @@ static void cluster_run(struct kin_env *env, struct kin_work *work)
 {
     struct cluster_task *t = (struct cluster_task *)work;
     struct worker_job *job = t->task.job;
-    kin_status status = kin_edges_order(&t->edges);
+    struct kin_buf *lists = (struct kin_buf *)(void *)t->lists.p;
+    kin_status status = kin_edges_merge(lists, t->lists.n / sizeof *lists, &t->edges);
     if (status == KIN_OK)
         status = make_forest(job, &t->edges, &t->forest);
     if (status == KIN_OK)
@@ -111,6 +121,7 @@ static void cluster_run(struct kin_env *env, struct kin_work *work)
 static void cluster_release(struct worker_task *task)
 {
     struct cluster_task *t = (struct cluster_task *)task;
+    worker_edges_free(&t->lists);
     kin_buf_deinit(&t->edges);
     kin_buf_deinit(&t->forest);
     kin_buf_deinit(&t->answer);
@@ -216,7 +227,7 @@ void worker_cluster_start(struct worker_job *job)
         worker_match_failed(job, KIN_E_NOMEM);
         return;
     }
-    t->edges = job->edges;
+    t->lists = job->edges;
     job->edges = (struct kin_buf){0};
     worker_task_start(&t->task);
 }

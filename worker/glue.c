@@ -36,6 +36,8 @@ static bool find_place(const struct kin_buf *wanted, uint32_t record, uint32_t *
 static kin_status gather(struct glue_task *t, struct kin_env *env, struct kin_snap *snap)
 {
     const struct worker_job *job = t->task.job;
+    const struct kin_buf *wanted = &t->frame->payload;
+    size_t count = wanted->n / 4, next = 0; /* edges come in the order of their first record */
     for (uint64_t page = 0; page < job->edge_pages; page++) {
         uint8_t key[8];
         struct kin_str value;
@@ -46,14 +48,18 @@ static kin_status gather(struct glue_task *t, struct kin_env *env, struct kin_sn
             return status;
         for (size_t i = 0; i + KIN_EDGE_BYTES <= value.n; i += KIN_EDGE_BYTES) {
             const char *e = value.p + i;
-            uint32_t a, b, rule = kin_le32(e + 8) & ~(uint32_t)KIN_EDGE_STAR;
+            uint32_t a = kin_le32(e), b, rule = kin_le32(e + 8) & ~(uint32_t)KIN_EDGE_STAR;
             bool joins = rule < job->workflow->rule_count ||
                          (int32_t)kin_le32(e + 12) >= job->weight_threshold;
-            if (!joins || !find_place(&t->frame->payload, kin_le32(e), &a) ||
-                !find_place(&t->frame->payload, kin_le32(e + 4), &b))
+            while (next < count && kin_le32(wanted->p + 4 * next) < a)
+                next++;
+            if (next == count)
+                return t->edges.failed ? KIN_E_NOMEM : KIN_OK;
+            if (!joins || kin_le32(wanted->p + 4 * next) != a ||
+                !find_place(wanted, kin_le32(e + 4), &b))
                 continue;
             struct kin_keyed edge = {
-                .key = (uint64_t)a << 32 | b, .value = rule, .extra = kin_le32(e + 12)};
+                .key = (uint64_t)next << 32 | b, .value = rule, .extra = kin_le32(e + 12)};
             kin_buf_put(&t->edges, &edge, sizeof edge);
         }
     }

@@ -187,7 +187,8 @@ struct worker_job {
     uint64_t *rule_counts;       /* [key rules][KIN_MATCHED_RULE_WORDS], then the weights */
     uint32_t weigh;              /* one in so many pairs below the floor; a power of two */
     struct kin_buf match_answer; /* MATCHED payload */
-    struct kin_buf edges;        /* struct kin_keyed: (local a << 32 | local b), rule, weight */
+    struct kin_buf edges;        /* struct kin_buf of each task that is done: struct kin_keyed, in
+                                    order: (local a << 32 | local b), rule, weight */
     struct kin_buf stars;        /* as PULL STARS answers */
     struct kin_buf forest;       /* as PULL FOREST answers */
     uint64_t edge_pages, stores_left;
@@ -291,6 +292,7 @@ void worker_match_failed(struct worker_job *job,
 
 /* cluster.c: what follows the last pair, and the MATCHED answer */
 void worker_cluster_start(struct worker_job *job);
+void worker_edges_free(struct kin_buf *edges); /* as in the job: lists, and the list of them */
 void worker_cluster_answer(struct worker_job *job);
 
 /* serve.c: what the coordinator fetches afterwards */

@@ -1,5 +1,7 @@
 #include "worker/impl.h"
 
+#include "proto/edges.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +21,7 @@ void worker_match_free(struct worker_job *job)
     job->decider = NULL;
     kin_free(job->items);
     job->items = NULL;
-    kin_buf_deinit(&job->edges);
+    worker_edges_free(&job->edges);
     kin_buf_deinit(&job->stars);
     kin_buf_deinit(&job->forest);
     kin_buf_deinit(&job->match_answer);
@@ -445,6 +447,8 @@ static void match_run(struct kin_env *env, struct kin_work *work)
     }
     if (status == KIN_OK && (t->edges.failed || t->stars.failed))
         status = KIN_E_NOMEM;
+    if (status == KIN_OK)
+        status = kin_edges_order(&t->edges); /* here, where all threads do their part */
     t->task.status = status;
     kin_decider_state_free(t->state);
     kin_comparer_scratch_free(t->scratch);
@@ -478,7 +482,9 @@ static void match_finish(struct worker_task *task)
     if (task->status != KIN_OK && job->match_status == KIN_OK)
         job->match_status = task->status;
     if (job->match_status == KIN_OK) {
-        kin_buf_put(&job->edges, t->edges.p, t->edges.n);
+        kin_buf_put(&job->edges, &t->edges, sizeof t->edges);
+        if (!job->edges.failed)
+            t->edges = (struct kin_buf){0};
         kin_buf_put(&job->stars, t->stars.p, t->stars.n);
         for (size_t i = 0; i < worker_match_words(job); i++)
             job->rule_counts[i] += t->rule_counts[i];
@@ -513,7 +519,7 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
         return;
     }
     job->match_status = KIN_OK;
-    kin_buf_clear(&job->edges);
+    worker_edges_free(&job->edges);
     kin_buf_clear(&job->stars);
     kin_free(job->rule_counts);
     job->weigh = m->u.match.weigh ? m->u.match.weigh : 1;

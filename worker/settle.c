@@ -368,8 +368,23 @@ static void gather_finish(struct worker_task *task)
     answer_start(job);
 }
 
+/* Partitions, the largest first: one with a hot key takes longest, and the others fill up the
+ * threads beside it. */
+static void order_partitions(const struct worker_job *job, struct kin_keyed order[PARTITIONS])
+{
+    struct kin_keyed tmp[PARTITIONS];
+    for (unsigned i = 0; i < PARTITIONS; i++) {
+        order[i] = (struct kin_keyed){.key = UINT64_MAX, .value = i};
+        for (uint32_t r = 0; r < job->range_count; r++)
+            order[i].key -= job->ranges[r].count[i];
+    }
+    kin_radix_sort(order, tmp, PARTITIONS);
+}
+
 static void gather_start(struct worker_job *job)
 {
+    struct kin_keyed order[PARTITIONS];
+    order_partitions(job, order);
     job->settle_left = PARTITIONS;
     for (unsigned i = 0; i < PARTITIONS; i++) {
         struct gather_task *t = worker_task_new(job, sizeof *t, gather_run, gather_finish, NULL);
@@ -380,8 +395,8 @@ static void gather_start(struct worker_job *job)
                 settle_failed(job, KIN_E_NOMEM);
             return;
         }
-        t->partition = &job->partitions[i];
-        t->index = i;
+        t->index = order[i].value;
+        t->partition = &job->partitions[t->index];
         worker_task_start(&t->task);
     }
 }

@@ -187,7 +187,7 @@ void kin_batch_rows_cell(struct kin_batch_rows_builder *b, uint16_t column, stru
     if (!p)
         return;
     if (small) {
-        kin_put_le16(p, (uint16_t)(column << CELL_LENGTH_BITS | value.n));
+        kin_put_le16(p, (uint16_t)((size_t)column << CELL_LENGTH_BITS | value.n));
         p += 2;
     } else {
         kin_put_le16(p, CELL_LONG);

@@ -6,6 +6,7 @@
 #include "common/base/mem.h"
 #include "tests/bench/generate_people.h"
 #include "tests/bench/generate_random.h"
+#include "tests/bench/generate_skew.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -30,6 +31,7 @@ enum {
 
 struct options {
     struct kin_people_options people;
+    enum kin_skew skew;
     unsigned sources;
     bool jsonl;
     uint32_t cells; /* bit i: cell i is written */
@@ -150,9 +152,11 @@ static bool write_records(const struct options *o, const struct kin_people *worl
     struct rng keys = rng_of(o->people.seed, STREAM_KEYS, 1);
     uint64_t order_key = rng_next(&keys), id_key = rng_next(&keys), entity_key = rng_next(&keys);
     struct kin_person p = {0};
+    struct kin_skew_options skew = {o->skew, o->people.records, o->people.seed};
     for (uint64_t i = 0; i < o->people.records; i++) {
         uint64_t q = permute_below(i, o->people.records, order_key);
         uint64_t entity = kin_people_record(world, q, &p);
+        kin_skew_apply(&skew, q, &p);
         char id[8], label[8];
         id_text(q, id_key, id);
         id_text(entity, entity_key, label);
@@ -210,7 +214,11 @@ static const char usage[] =
     "  --pairs natural|linear\n"
     "      natural: one stock of names; candidate pairs grow with the square of N\n"
     "      linear: every million records more brings names of its own; pairs grow with N\n"
-    "  --columns all|few     few: id, names, date of birth, e-mail, city\n";
+    "  --columns all|few     few: id, names, date of birth, e-mail, city\n"
+    "  --skew none|hot|blocks|few\n"
+    "      hot: one e-mail address in 5 % of the records\n"
+    "      blocks: an e-mail address for every 100 records, at most 10,000 of them\n"
+    "      few: 40 given names, a surname for 2,500 records, births on four days of a year\n";
 
 static bool parse_count(const char *text, uint64_t max, uint64_t *out)
 {
@@ -269,6 +277,8 @@ static bool parse_option(int option, struct options *o)
     case 'c':
         o->cells = strcmp(optarg, "few") == 0 ? FEW_CELLS : ALL_CELLS;
         return o->cells == FEW_CELLS || strcmp(optarg, "all") == 0;
+    case 'k':
+        return kin_skew_parse(optarg, &o->skew);
     case 'm':
         if (!parse_count(optarg, SOURCES_MAX, &n) || n == 0)
             return false;
@@ -289,6 +299,7 @@ static bool parse_options(int argc, char **argv, struct options *o)
                                             {"sources", required_argument, NULL, 'm'},
                                             {"pairs", required_argument, NULL, 'p'},
                                             {"columns", required_argument, NULL, 'c'},
+                                            {"skew", required_argument, NULL, 'k'},
                                             {NULL, 0, NULL, 0}};
     *o = (struct options){.people = {.records = UINT64_MAX, .duplicates_ppm = 220000},
                           .sources = 1,

@@ -41,7 +41,7 @@ static inline bool rng_chance(struct rng *r, uint32_t permille)
 }
 
 /* What a stream of numbers is for. */
-enum stream { STREAM_PERSON, STREAM_HOME, STREAM_RECORD, STREAM_REGION, STREAM_KEYS };
+enum stream { STREAM_PERSON, STREAM_HOME, STREAM_RECORD, STREAM_REGION, STREAM_KEYS, STREAM_SKEW };
 
 /* A keyed permutation of the numbers of `bits` (even) bits: a balanced Feistel network. */
 static inline uint64_t permute(uint64_t x, unsigned bits, uint64_t key)

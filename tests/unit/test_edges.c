@@ -108,6 +108,51 @@ static void test_result_knows_no_order_of_arrival(void **state)
     }
 }
 
+static void test_lists_in_order_merge_to_what_all_of_them_would_be(void **state)
+{
+    (void)state;
+    uint64_t random = 11;
+    for (unsigned lists = 0; lists < 10; lists++) {
+        struct kin_buf part[10] = {{0}}, all = {0}, merged = {0};
+        for (unsigned l = 0; l < lists; l++) {
+            size_t n = l % 3 == 1 ? 0 : 5 + 7 * l; /* empty ones, too */
+            for (size_t i = 0; i < n; i++) {
+                random = random * 6364136223846793005u + 1442695040888963407u;
+                uint32_t a = (uint32_t)(random >> 40) % 12,
+                         rule =
+                             (uint32_t)(random >> 60) % 4 | (random >> 59 & 1 ? KIN_EDGE_STAR : 0);
+                put(&part[l], a, a + 1 + (uint32_t)(random >> 50) % 4, rule);
+            }
+            kin_buf_put(&all, part[l].p, part[l].n);
+            assert_int_equal(kin_edges_order(&part[l]), KIN_OK);
+        }
+        assert_int_equal(kin_edges_order(&all), KIN_OK);
+        assert_int_equal(kin_edges_merge(part, lists, &merged), KIN_OK);
+        assert_int_equal(merged.n, all.n);
+        if (all.n)
+            assert_memory_equal(merged.p, all.p, all.n);
+        for (unsigned l = 0; l < lists; l++)
+            assert_null(part[l].p);
+        kin_buf_deinit(&all);
+        kin_buf_deinit(&merged);
+    }
+}
+
+static void test_merging_without_memory_is_told(void **state)
+{
+    (void)state;
+    struct kin_buf lists[2] = {{0}}, merged = {0};
+    put(&lists[0], 3, 4, 1);
+    put(&lists[1], 1, 2, 1);
+    kin_alloc_fail_after(0);
+    kin_status status = kin_edges_merge(lists, 2, &merged);
+    kin_alloc_fail_after(SIZE_MAX);
+    assert_int_equal(status, KIN_E_NOMEM);
+    kin_buf_deinit(&lists[0]);
+    kin_buf_deinit(&lists[1]);
+    kin_buf_deinit(&merged);
+}
+
 static void test_out_of_memory_is_told_and_edges_stay(void **state)
 {
     (void)state;
@@ -128,6 +173,8 @@ int main(void)
         cmocka_unit_test(test_no_edges_are_fine),
         cmocka_unit_test(test_first_rule_stands_and_of_one_rule_the_scored_edge),
         cmocka_unit_test(test_result_knows_no_order_of_arrival),
+        cmocka_unit_test(test_lists_in_order_merge_to_what_all_of_them_would_be),
+        cmocka_unit_test(test_merging_without_memory_is_told),
         cmocka_unit_test(test_out_of_memory_is_told_and_edges_stay),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
