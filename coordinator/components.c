@@ -42,7 +42,7 @@ static kin_status find_wanted(struct cjob *job, uint8_t **out)
 
 static bool is_touched(const struct cjob *job, uint32_t record)
 {
-    return job->best_rule[record] != UINT16_MAX || job_is_linked(job, record);
+    return kin_best_edges_has(&job->best, record) || job_is_linked(job, record);
 }
 
 /* Two records that a matched pair joins, with nothing that could part them: most components. */

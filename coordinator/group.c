@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The plan from what the workers settled; the union-find over their forests as they stream in; and
- * the MatchGroups: numbered in the order of their first record, with size and founder. */
+/* The plan from what the workers settled; the union-find over their forests, piece by
+ * piece as they come; and the MatchGroups: numbered in the order of their first record, with size
+ * and founder. */
 
 /* ---- plan ---- */
 
@@ -184,13 +185,11 @@ void plan_make(struct kin_coordinator *c)
 kin_status group_begin_match(struct kin_coordinator *c)
 {
     struct cjob *job = c->job;
-    job->best_rule = kin_reallocarray(NULL, job->records, sizeof *job->best_rule);
-    if (job->workflow->model)
-        job->best_weight = kin_calloc(job->records, sizeof *job->best_weight);
-    if (!job->best_rule || (job->workflow->model && !job->best_weight) ||
+    const struct kin_workflow *w = job->workflow;
+    if (kin_best_edges_init(&job->best, (uint32_t)job->records, w->model != NULL,
+                            (uint16_t)w->rule_count) != KIN_OK ||
         kin_union_find_init(&job->sets, (uint32_t)job->records) != KIN_OK)
         return KIN_E_NOMEM;
-    memset(job->best_rule, 0xff, job->records * sizeof *job->best_rule);
     links_join(job);
     for (size_t level = 0; level < job_levels(job) && job_levels(job) > 1; level++) {
         job->level[level] = kin_reallocarray(NULL, job->records, sizeof *job->level[level]);
@@ -202,23 +201,69 @@ kin_status group_begin_match(struct kin_coordinator *c)
     return KIN_OK;
 }
 
-kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *f)
+struct forest_task {
+    struct ctask task;
+    unsigned worker;
+    struct kin_frame *piece;
+};
+
+/* Any thread: sets and best edges are made for several at a time, and neither knows an order. */
+static kin_status unite_forest(struct cjob *job, const struct kin_buf *piece)
 {
-    struct cjob *job = c->job;
-    if (f->payload.n % KIN_FOREST_BYTES)
-        return KIN_E_PROTO;
-    for (size_t i = 0; i < f->payload.n; i += KIN_FOREST_BYTES) {
-        uint32_t record = kin_le32(f->payload.p + i), root = kin_le32(f->payload.p + i + 4);
-        uint32_t rule = kin_le32(f->payload.p + i + 8);
-        int32_t weight = (int32_t)kin_le32(f->payload.p + i + 12);
+    enum { AHEAD = KIN_UNION_FIND_AHEAD * KIN_FOREST_BYTES };
+    for (size_t i = 0; i < piece->n; i += KIN_FOREST_BYTES) {
+        const uint8_t *p = piece->p + i;
+        uint32_t record = kin_le32(p), root = kin_le32(p + 4), rule = kin_le32(p + 8);
+        int32_t weight = (int32_t)kin_le32(p + 12);
+        if (piece->n - i > AHEAD && kin_le32(p + AHEAD + 4) < job->records)
+            kin_union_find_fetch(&job->sets, kin_le32(p + AHEAD + 4)); /* records ascend */
         if (record >= job->records || root >= job->records || job_is_dead(job, record) ||
             job_is_dead(job, root) || !job_has_rule(job, rule))
             return KIN_E_PROTO;
         kin_union_find_join(&job->sets, record, root);
-        job_set_best(
-            job, record,
-            kin_better_edge(job_best(job, record), (struct kin_best_edge){(uint16_t)rule, weight}));
+        kin_best_edges_add(&job->best, record, (struct kin_best_edge){(uint16_t)rule, weight});
     }
+    return KIN_OK;
+}
+
+static void forest_run(struct kin_env *env, struct kin_work *work)
+{
+    (void)env;
+    struct forest_task *t = (struct forest_task *)work;
+    t->task.status = unite_forest(t->task.job, &t->piece->payload);
+}
+
+static void group_forests(struct kin_coordinator *c);
+
+static void forest_finish(struct ctask *task)
+{
+    struct kin_coordinator *c = task->c;
+    c->job->forests--;
+    if (task->status != KIN_OK)
+        job_fail(c, task->status, "worker %u sent a forest that cannot be: %s",
+                 ((struct forest_task *)task)->worker + 1, kin_status_text(task->status));
+    else if (c->job->phase == KIN_PHASE_GROUP && c->job->forests == 0)
+        group_forests(c);
+}
+
+static void forest_release(struct ctask *task)
+{
+    kin_frame_unref(((struct forest_task *)task)->piece);
+}
+
+kin_status group_take_forest(struct kin_coordinator *c, unsigned worker, struct kin_frame *f)
+{
+    if (f->payload.n % KIN_FOREST_BYTES)
+        return KIN_E_PROTO;
+    struct forest_task *t = NULL;
+    if (c->job->forests < FORESTS_AT_ONCE)
+        t = ctask_new(c, sizeof *t, forest_run, forest_finish, forest_release);
+    if (!t) /* the threads are busy: done here, so that pieces do not pile up */
+        return unite_forest(c->job, &f->payload);
+    t->worker = worker;
+    t->piece = kin_frame_ref(f);
+    c->job->forests++;
+    ctask_start(&t->task);
     return KIN_OK;
 }
 
@@ -262,9 +307,9 @@ static void order_finish(struct ctask *task)
         label_begin(c);
 }
 
-void group_begin(struct kin_coordinator *c)
+/* The last piece is united. */
+static void group_forests(struct kin_coordinator *c)
 {
-    job_phase(c, KIN_PHASE_GROUP);
     if (!job_wants_edges(c)) {
         label_begin(c);
         return;
@@ -274,6 +319,13 @@ void group_begin(struct kin_coordinator *c)
         ctask_start(t);
     else
         job_fail(c, KIN_E_NOMEM, "out of memory");
+}
+
+void group_begin(struct kin_coordinator *c)
+{
+    job_phase(c, KIN_PHASE_GROUP);
+    if (c->job->forests == 0)
+        group_forests(c);
 }
 
 /* ---- MatchGroups ---- */

@@ -10,6 +10,7 @@
 #include "common/record/batch.h"
 #include "coordinator/coordinator.h"
 #include "coordinator/page.h"
+#include "proto/best_edges.h"
 #include "proto/edges.h"
 #include "proto/jobs.h"
 #include "proto/message.h"
@@ -26,6 +27,7 @@ enum {
     GROUPS_PER_PIECE = 4096,
     EDGES_PER_PIECE = 32 * 1024,
     VETO_RECORDS_PER_TASK = 4096,
+    FORESTS_AT_ONCE = 16, /* pieces of forests that wait for tasks */
     VETO_TASKS_AT_ONCE = 16,
     COMPONENT_BYTES = 16 * 1024 * 1024, /* a component that takes more goes to no worker */
     EDGE_MUST = UINT16_MAX - 1 /* rule of an edge that is a person's link; in pairs.csv only */
@@ -262,8 +264,8 @@ struct cjob {
 
     /* group */
     struct kin_union_find sets;
-    uint16_t *best_rule;                 /* number of the rules: the model */
-    int32_t *best_weight;                /* with a model only */
+    struct kin_best_edges best;
+    unsigned forests;                    /* pieces that tasks unite */
     uint32_t *level[KIN_THRESHOLDS_MAX]; /* [records] with several thresholds: a record that
                                             stands for the group; then its founder */
     struct kin_buf edges;                /* kin_keyed: (a << 32 | b), rule */
@@ -414,10 +416,13 @@ void plan_finish(struct kin_coordinator *c); /* of a job that is no more than a 
 void plan_take_settled(struct kin_coordinator *c, unsigned worker, const struct kin_message *m,
                        struct kin_frame *f);
 void plan_take_matched(struct kin_coordinator *c, const struct kin_message *m, struct kin_frame *f);
-kin_status group_take_forest(struct kin_coordinator *c, const struct kin_frame *f) KIN_MUST_CHECK;
+/* A piece of a worker's forest. Nonsense in it fails the job, perhaps later: pieces are united by
+ * tasks, several at a time, and group_begin waits for the last. */
+kin_status group_take_forest(struct kin_coordinator *c, unsigned worker,
+                             struct kin_frame *f) KIN_MUST_CHECK;
 kin_status group_take_edges(struct kin_coordinator *c, const struct kin_frame *f) KIN_MUST_CHECK;
 kin_status group_begin_match(struct kin_coordinator *c) KIN_MUST_CHECK;
-void group_begin(struct kin_coordinator *c); /* all forests are in */
+void group_begin(struct kin_coordinator *c); /* all forests came */
 void label_begin(struct kin_coordinator *c);
 bool job_wants_edges(const struct kin_coordinator *c);
 /* veto.c */
@@ -576,14 +581,11 @@ static inline bool job_has_rule(const struct cjob *job, uint32_t rule)
 }
 static inline struct kin_best_edge job_best(const struct cjob *job, uint32_t record)
 {
-    return (struct kin_best_edge){job->best_rule[record],
-                                  job->best_weight ? job->best_weight[record] : 0};
+    return kin_best_edges_get(&job->best, record);
 }
 static inline void job_set_best(struct cjob *job, uint32_t record, struct kin_best_edge edge)
 {
-    job->best_rule[record] = edge.rule;
-    if (job->best_weight)
-        job->best_weight[record] = edge.weight;
+    kin_best_edges_set(&job->best, record, edge);
 }
 static inline size_t job_levels(const struct cjob *job)
 {

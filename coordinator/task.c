@@ -286,8 +286,7 @@ void job_free(struct kin_coordinator *c)
     assess_free(job);
     train_free(job);
     kin_union_find_deinit(&job->sets);
-    kin_free(job->best_rule);
-    kin_free(job->best_weight);
+    kin_best_edges_deinit(&job->best);
     for (size_t i = 0; i < KIN_THRESHOLDS_MAX; i++)
         kin_free(job->level[i]);
     kin_buf_deinit(&job->edges);

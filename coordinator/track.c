@@ -282,7 +282,7 @@ static kin_status on_pulled(struct kin_coordinator *c, struct cworker *w,
             status = train_take_values(c, w);
     } else if (w->asked == STEP_FOREST && m->u.pulled.what == KIN_PULL_FOREST &&
                offset == w->forest_next) {
-        status = group_take_forest(c, f);
+        status = group_take_forest(c, (unsigned)(w - c->job->workers), f);
         w->forest_next = next;
         w->got_forest = m->u.pulled.last;
     } else if (w->asked == STEP_EDGES && m->u.pulled.what == KIN_PULL_EDGES &&

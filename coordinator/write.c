@@ -272,7 +272,7 @@ static void matches_run(struct kin_env *env, struct kin_work *work)
         kin_buf_putc(out, ',');
         if (size > 1 && job_is_linked(job, record))
             kin_buf_puts(out, "must,1,");
-        else if (size > 1 && job->best_rule[record] != UINT16_MAX)
+        else if (size > 1 && kin_best_edges_has(&job->best, record))
             put_reason(job, job_best(job, record), out);
         else
             kin_buf_puts(out, ",,");

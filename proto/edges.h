@@ -16,7 +16,7 @@ kin_status kin_edges_order(struct kin_buf *edges) KIN_MUST_CHECK;
  * (empty before) is the caller's; on KIN_E_NOMEM, too, with what it then holds. */
 kin_status kin_edges_merge(struct kin_buf *lists, size_t count, struct kin_buf *out) KIN_MUST_CHECK;
 
-/* What a record's match is named after: the best of its edges, by rule, then by weight. */
+/* What a record's match is named after: the best of its edges (proto/best_edges.h). */
 struct kin_best_edge {
     uint16_t rule; /* UINT16_MAX: none */
     int32_t weight;
@@ -27,14 +27,6 @@ static inline uint64_t kin_edge_weakness(uint32_t rule, int32_t weight, size_t r
 {
     uint32_t by_weight = rule < rules ? 0 : (uint32_t)INT32_MAX - (uint32_t)weight;
     return (uint64_t)rule << 32 | by_weight;
-}
-
-#define KIN_NO_EDGE ((struct kin_best_edge){UINT16_MAX, INT32_MIN})
-static inline struct kin_best_edge kin_better_edge(struct kin_best_edge a, struct kin_best_edge b)
-{
-    if (a.rule != b.rule)
-        return a.rule < b.rule ? a : b;
-    return a.weight >= b.weight ? a : b;
 }
 
 #endif

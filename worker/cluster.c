@@ -1,12 +1,12 @@
 #include "worker/impl.h"
 
-#include "common/group/union_find.h"
 #include "proto/edges.h"
 
 #include <string.h>
 
-/* Local clustering: the edges of all tasks, each in order, merged without repeats, the spanning
- * forest that leaves the worker, and the edges into the store. */
+/* Local clustering: sets and best edges, which the threads of the match fill as they end; then the
+ * spanning forest that leaves the worker, the edges of all threads, each in order, merged without
+ * repeats, and these into the store. */
 
 void worker_edges_free(struct kin_buf *edges)
 {
@@ -31,44 +31,58 @@ static bool joins(const struct worker_job *job, const struct kin_keyed *e)
     return rule < job->workflow->rule_count || (int32_t)e->extra >= job->weight_threshold;
 }
 
-/* Every record with an edge that joins: (record, smallest record it hangs together with here, best
- * rule, weight). */
-static kin_status make_forest(const struct worker_job *job, const struct kin_buf *edges,
-                              struct kin_buf *forest)
+kin_status worker_cluster_begin(struct worker_job *job)
+{
+    worker_cluster_free(job);
+    kin_status status = kin_union_find_init(&job->sets, job->records.count);
+    if (status == KIN_OK)
+        status = kin_best_edges_init(&job->best, job->records.count, job->workflow->model != NULL,
+                                     (uint16_t)job->workflow->rule_count);
+    return status;
+}
+
+void worker_cluster_free(struct worker_job *job)
+{
+    kin_union_find_deinit(&job->sets);
+    kin_best_edges_deinit(&job->best);
+}
+
+/* Neither sets nor best edges know an order, and a pair that was found twice counts once in both:
+ * so threads need not wait for one another, nor for the edges to be sorted. */
+void worker_cluster_unite(struct worker_job *job, const struct kin_buf *edges)
 {
     const struct kin_keyed *e = (const struct kin_keyed *)(const void *)edges->p;
     size_t n = edges->n / sizeof *e;
-    uint32_t records = job->records.count;
-    struct kin_union_find u = {0};
-    struct kin_best_edge *best = kin_reallocarray(NULL, records, sizeof *best);
-    kin_status status = kin_union_find_init(&u, records);
-    if (!best || status != KIN_OK) {
-        kin_free(best);
-        kin_union_find_deinit(&u);
-        return KIN_E_NOMEM;
-    }
-    for (uint32_t l = 0; l < records; l++)
-        best[l] = KIN_NO_EDGE;
     for (size_t i = 0; i < n; i++) {
         uint32_t a = (uint32_t)(e[i].key >> 32), b = (uint32_t)e[i].key;
         struct kin_best_edge edge = {(uint16_t)e[i].value, /* the star bit lies above */
                                      (int32_t)e[i].extra};
+        if (n - i > KIN_UNION_FIND_AHEAD) {
+            uint64_t later = e[i + KIN_UNION_FIND_AHEAD].key;
+            kin_union_find_fetch(&job->sets, (uint32_t)(later >> 32));
+            kin_union_find_fetch(&job->sets, (uint32_t)later);
+        }
         if (!joins(job, &e[i]))
             continue;
-        kin_union_find_join(&u, a, b);
-        best[a] = kin_better_edge(best[a], edge);
-        best[b] = kin_better_edge(best[b], edge);
+        kin_union_find_join(&job->sets, a, b);
+        kin_best_edges_add(&job->best, a, edge);
+        kin_best_edges_add(&job->best, b, edge);
     }
-    for (uint32_t l = 0; l < records; l++) {
-        if (best[l].rule == UINT16_MAX)
+}
+
+/* Every record with an edge that joins: (record, smallest record it hangs together with here, best
+ * rule, weight). */
+static kin_status make_forest(struct worker_job *job, struct kin_buf *forest)
+{
+    for (uint32_t l = 0; l < job->records.count; l++) {
+        if (!kin_best_edges_has(&job->best, l))
             continue;
+        struct kin_best_edge best = kin_best_edges_get(&job->best, l);
         kin_buf_u32(forest, job->records.items[l].number);
-        kin_buf_u32(forest, job->records.items[kin_union_find_root(&u, l)].number);
-        kin_buf_u32(forest, best[l].rule);
-        kin_buf_u32(forest, (uint32_t)best[l].weight);
+        kin_buf_u32(forest, job->records.items[kin_union_find_root(&job->sets, l)].number);
+        kin_buf_u32(forest, best.rule);
+        kin_buf_u32(forest, (uint32_t)best.weight);
     }
-    kin_free(best);
-    kin_union_find_deinit(&u);
     return forest->failed ? KIN_E_NOMEM : KIN_OK;
 }
 
@@ -112,7 +126,7 @@ static void cluster_run(struct kin_env *env, struct kin_work *work)
     struct kin_buf *lists = (struct kin_buf *)(void *)t->lists.p;
     kin_status status = kin_edges_merge(lists, t->lists.n / sizeof *lists, &t->edges);
     if (status == KIN_OK)
-        status = make_forest(job, &t->edges, &t->forest);
+        status = make_forest(job, &t->forest);
     if (status == KIN_OK)
         status = make_answer(job, env, &t->answer);
     t->task.status = status;
@@ -188,6 +202,7 @@ static void cluster_finish(struct worker_task *task)
 {
     struct cluster_task *t = (struct cluster_task *)task;
     struct worker_job *job = task->job;
+    worker_cluster_free(job);
     if (task->status != KIN_OK) {
         worker_match_failed(job, task->status);
         return;

@@ -3,10 +3,12 @@
 /* Private to the worker core. Everything here belongs to the loop thread, except what a task owns
  * or reads as immutable while it runs. */
 #include "common/base/radix.h"
+#include "common/group/union_find.h"
 #include "common/match/compare_decide.h"
 #include "common/match/pattern_table.h"
 #include "common/record/batch.h"
 #include "common/workflow/workflow.h"
+#include "proto/best_edges.h"
 #include "proto/message.h"
 #include "proto/shards.h"
 #include "worker/worker.h"
@@ -184,6 +186,8 @@ struct worker_job {
     size_t item_count;
     atomic_size_t item_next;
     uint32_t match_left;
+    struct kin_union_find sets; /* over local records: edges of threads that are done */
+    struct kin_best_edges best;
     uint64_t *rule_counts;       /* [key rules][KIN_MATCHED_RULE_WORDS], then the weights */
     uint32_t weigh;              /* one in so many pairs below the floor; a power of two */
     struct kin_buf match_answer; /* MATCHED payload */
@@ -291,6 +295,10 @@ void worker_match_failed(struct worker_job *job,
                          kin_status status); /* tells; asked again, it starts anew */
 
 /* cluster.c: what follows the last pair, and the MATCHED answer */
+kin_status worker_cluster_begin(struct worker_job *job) KIN_MUST_CHECK; /* before the first pair */
+/* [task] The edges that a thread found, in any order and with repeats; several at a time. */
+void worker_cluster_unite(struct worker_job *job, const struct kin_buf *edges);
+void worker_cluster_free(struct worker_job *job);
 void worker_cluster_start(struct worker_job *job);
 void worker_edges_free(struct kin_buf *edges); /* as in the job: lists, and the list of them */
 void worker_cluster_answer(struct worker_job *job);

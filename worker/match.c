@@ -21,6 +21,7 @@ void worker_match_free(struct worker_job *job)
     job->decider = NULL;
     kin_free(job->items);
     job->items = NULL;
+    worker_cluster_free(job);
     worker_edges_free(&job->edges);
     kin_buf_deinit(&job->stars);
     kin_buf_deinit(&job->forest);
@@ -448,7 +449,9 @@ static void match_run(struct kin_env *env, struct kin_work *work)
     if (status == KIN_OK && (t->edges.failed || t->stars.failed))
         status = KIN_E_NOMEM;
     if (status == KIN_OK)
-        status = kin_edges_order(&t->edges); /* here, where all threads do their part */
+        worker_cluster_unite(job, &t->edges); /* here, where all threads do their part */
+    if (status == KIN_OK)
+        status = kin_edges_order(&t->edges);
     t->task.status = status;
     kin_decider_state_free(t->state);
     kin_comparer_scratch_free(t->scratch);
@@ -529,6 +532,8 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
         status = KIN_E_PROTO; /* a plan without its model */
     if (status == KIN_OK)
         status = worker_decider(job);
+    if (status == KIN_OK)
+        status = worker_cluster_begin(job);
     if (status != KIN_OK) {
         worker_match_failed(job, status);
         return;

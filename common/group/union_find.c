@@ -7,7 +7,7 @@ kin_status kin_union_find_init(struct kin_union_find *u, uint32_t count)
         return KIN_E_NOMEM;
     u->count = count;
     for (uint32_t i = 0; i < count; i++)
-        u->parent[i] = i;
+        atomic_init(&u->parent[i], i);
     return KIN_OK;
 }
 

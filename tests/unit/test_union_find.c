@@ -1,4 +1,5 @@
-/* Disjoint sets: labels are smallest members, whatever the order of unions. */
+/* Disjoint sets: labels are smallest members, whatever the order of unions, and however threads
+ * interleave. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,6 +7,8 @@
 #include <cmocka.h>
 
 #include "common/group/union_find.h"
+
+#include <pthread.h>
 
 enum { COUNT = 200 };
 
@@ -93,6 +96,133 @@ static void a_long_chain_is_walked_quickly(void **state)
     kin_union_find_deinit(&u);
 }
 
+/* ---- threads ---- */
+
+enum { NODES = 20000, EDGES = 30000, THREADS = 4, ROUNDS = 8 };
+
+struct shape {
+    uint32_t nodes, edges;
+    uint32_t ends[EDGES][2];
+    uint32_t label[NODES]; /* by one thread, without any cleverness */
+    uint32_t sets;
+};
+
+struct thread {
+    struct kin_union_find *u;
+    const struct shape *shape;
+    pthread_barrier_t *start;
+    unsigned number;
+    bool all;          /* every thread joins all edges, else its share */
+    uint32_t joined;   /* times that join said true */
+    bool out_of_order; /* a root above its member was seen */
+    pthread_t id;
+};
+
+static void *join_edges(void *arg)
+{
+    struct thread *t = arg;
+    const struct shape *s = t->shape;
+    pthread_barrier_wait(t->start);
+    for (uint32_t i = 0; i < s->edges; i++) {
+        /* some from the front, some from the back, and each edge from both ends */
+        uint32_t at = t->number % 2 ? s->edges - 1 - i : i;
+        const uint32_t *e = s->ends[at];
+        if (!t->all && at % THREADS != t->number)
+            continue;
+        uint32_t a = e[t->number / 2 % 2], b = e[1 - t->number / 2 % 2];
+        t->joined += kin_union_find_join(t->u, a, b);
+        t->out_of_order |= kin_union_find_root(t->u, a) > (a < b ? a : b);
+    }
+    return NULL;
+}
+
+/* Sets grow by giving the whole ring of one the label of the other: no tree, no path. */
+static void label_plainly(struct shape *s)
+{
+    static uint32_t ring[NODES];
+    s->sets = s->nodes;
+    for (uint32_t i = 0; i < s->nodes; i++)
+        ring[i] = s->label[i] = i;
+    for (uint32_t i = 0; i < s->edges; i++) {
+        uint32_t a = s->ends[i][0], b = s->ends[i][1];
+        if (s->label[a] == s->label[b])
+            continue;
+        uint32_t from = s->label[a] > s->label[b] ? a : b, to = from == a ? b : a, x = from;
+        do {
+            s->label[x] = s->label[to];
+            x = ring[x];
+        } while (x != from);
+        uint32_t after = ring[from];
+        ring[from] = ring[to];
+        ring[to] = after;
+        s->sets--;
+    }
+}
+
+static void threads_agree_with_the_plain_labels(const struct shape *s, bool all)
+{
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct kin_union_find u;
+        struct thread threads[THREADS];
+        pthread_barrier_t start;
+        uint32_t joined = 0;
+        assert_int_equal(kin_union_find_init(&u, s->nodes), KIN_OK);
+        assert_int_equal(pthread_barrier_init(&start, NULL, THREADS), 0);
+        for (unsigned i = 0; i < THREADS; i++) {
+            threads[i] =
+                (struct thread){.u = &u, .shape = s, .start = &start, .number = i, .all = all};
+            assert_int_equal(pthread_create(&threads[i].id, NULL, join_edges, &threads[i]), 0);
+        }
+        for (unsigned i = 0; i < THREADS; i++) {
+            pthread_join(threads[i].id, NULL);
+            joined += threads[i].joined;
+            assert_false(threads[i].out_of_order);
+        }
+        pthread_barrier_destroy(&start);
+        assert_int_equal(joined, s->nodes - s->sets);
+        for (uint32_t i = 0; i < s->nodes; i++)
+            assert_int_equal(kin_union_find_root(&u, i), s->label[i]);
+        kin_union_find_deinit(&u);
+    }
+}
+
+static void threads_make_the_sets_that_one_makes(void **state)
+{
+    (void)state;
+    static struct shape s;
+    uint64_t rng = 11;
+    /* from a few nodes that everybody fights for to many small sets */
+    static const uint32_t nodes[] = {2, 16, 300, NODES / 4, NODES};
+    for (size_t n = 0; n < sizeof nodes / sizeof *nodes; n++) {
+        s.nodes = nodes[n];
+        s.edges = n == 4 ? NODES / 3 : EDGES;
+        for (uint32_t i = 0; i < s.edges; i++) {
+            s.ends[i][0] = draw(&rng, s.nodes);
+            s.ends[i][1] = draw(&rng, s.nodes);
+        }
+        label_plainly(&s);
+        threads_agree_with_the_plain_labels(&s, false);
+        threads_agree_with_the_plain_labels(&s, true);
+    }
+}
+
+static void threads_on_chains_and_hubs_agree(void **state)
+{
+    (void)state;
+    static struct shape s;
+    s.nodes = NODES;
+    s.edges = NODES - 1;
+    for (unsigned kind = 0; kind < 3; kind++) {
+        for (uint32_t i = 0; i + 1 < NODES; i++) {
+            s.ends[i][0] = kind == 0 ? i : kind == 1 ? NODES - 2 - i : NODES - 1;
+            s.ends[i][1] = kind == 0 ? i + 1 : kind == 1 ? NODES - 1 - i : i;
+        }
+        label_plainly(&s);
+        threads_agree_with_the_plain_labels(&s, false);
+        threads_agree_with_the_plain_labels(&s, true);
+    }
+}
+
 static void no_members_is_fine(void **state)
 {
     (void)state;
@@ -118,6 +248,8 @@ int main(void)
         cmocka_unit_test(join_says_whether_it_joined),
         cmocka_unit_test(random_unions_agree_with_relabelling),
         cmocka_unit_test(a_long_chain_is_walked_quickly),
+        cmocka_unit_test(threads_make_the_sets_that_one_makes),
+        cmocka_unit_test(threads_on_chains_and_hubs_agree),
         cmocka_unit_test(no_members_is_fine),
         cmocka_unit_test(no_memory_is_reported),
     };
