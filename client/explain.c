@@ -99,7 +99,8 @@ void kin_explain_close(struct kin_explain *e)
 kin_status explain_read(struct kin_explain *e, const struct kin_str *ids, size_t count,
                         struct kin_err *err)
 {
-    struct kin_records_want want = {.ids = ids, .id_count = count, .comparer = e->comparer};
+    struct kin_records_want want = {
+        .ids = ids, .id_count = count, .comparer = e->comparer, .words = e->comparer};
     for (unsigned i = 0; e->model && i < e->model->spec.count; i++)
         want.values |= (uint32_t)e->workflow->model->comparisons[i].term_frequency << i;
     kin_status status = kin_records_read(e->workflow, &want, &e->records, err);

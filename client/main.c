@@ -18,7 +18,7 @@ static const char usage[] =
     "compared\n"
     "  train WORKFLOW -o FILE         train the model of a workflow, and keep it\n"
     "  suggest FILE...                a first workflow file for these sources\n"
-    "  report DIR                     the page of an output directory, report.html, again\n"
+    "  report DIR [WORKFLOW]          report.html again; with pairs step by step\n"
     "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
     "  explain WORKFLOW A B           why two records match or do not; or a MatchGroup\n"
     "\n"

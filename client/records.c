@@ -3,6 +3,7 @@
 #include "common/base/hash.h"
 #include "common/base/radix.h"
 #include "common/env/live/live.h"
+#include "common/match/compare_tokens.h"
 #include "coordinator/scan.h"
 #include "proto/jobs.h"
 
@@ -29,6 +30,8 @@ struct reading {
     struct kin_buf identities;                  /* struct identity */
     struct kin_buf kept;                        /* struct kin_record */
     struct kin_buf values[KIN_COMPARISONS_MAX]; /* struct kin_keyed: hash, number */
+    struct kin_buf words[KIN_COMPARISONS_MAX];  /* likewise */
+    struct kin_buf tokens;                      /* u64, of one record */
     struct kin_buf keyed;                       /* struct kin_keyed: place in want->keys, number */
     uint8_t *dead;                              /* bit by number */
     kin_status status;
@@ -131,6 +134,22 @@ static void count_values(struct reading *r, const uint8_t *rec, uint32_t number)
     }
 }
 
+static void count_words(struct reading *r, const uint8_t *rec, uint32_t number)
+{
+    uint32_t left = r->want->words ? kin_comparer_tokened(r->want->words) : 0;
+    for (; left; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctz(left);
+        kin_buf_clear(&r->tokens);
+        kin_comparer_tokens(r->want->words, i, rec, &r->tokens);
+        for (size_t k = 0; k < r->tokens.n / sizeof(uint64_t); k++) {
+            struct kin_keyed item = {.key = ((const uint64_t *)(const void *)r->tokens.p)[k],
+                                     .value = number,
+                                     .extra = k == 0};
+            kin_buf_put(&r->words[i], &item, sizeof item);
+        }
+    }
+}
+
 static void count_keys(struct reading *r, const uint8_t *rec, uint32_t number)
 {
     unsigned count;
@@ -161,6 +180,7 @@ static kin_status take_chunk(void *arg, const struct kin_scan_chunk *chunk, stru
             x.updated = (int64_t)kin_le64(page->updated + 8 * (size_t)i);
         kin_buf_put(&r->identities, &x, sizeof x);
         count_values(r, rec, x.number);
+        count_words(r, rec, x.number);
         count_keys(r, rec, x.number);
         if (has_u64(r->ids, r->want->id_count, kin_hash64(id.p, id.n, 0), NULL) ||
             (r->want->sample_limit && sample_hash(x.a) <= r->want->sample_limit))
@@ -168,9 +188,9 @@ static kin_status take_chunk(void *arg, const struct kin_scan_chunk *chunk, stru
         rec += kin_features_bytes(rec);
         row += kin_batch_row_read(row).bytes;
     }
-    bool failed = r->identities.failed || r->keyed.failed;
+    bool failed = r->identities.failed || r->keyed.failed || r->tokens.failed;
     for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
-        failed = failed || r->values[i].failed;
+        failed = failed || r->values[i].failed || r->words[i].failed;
     if (failed || status == KIN_E_NOMEM)
         return kin_err_set(err, KIN_E_NOMEM, "out of memory");
     return status;
@@ -329,24 +349,50 @@ static kin_status settle(const struct reading *r, struct kin_buf *list, size_t *
     return KIN_OK;
 }
 
+/* Of what the list has: how many records have each, those seen once left out; total: records that
+ * have any; equal: pairs that have one in common. */
+static kin_status add_up(const struct reading *r, struct kin_buf *list, struct kin_buf *counts,
+                         uint64_t *total, uint64_t *equal)
+{
+    size_t n = 0;
+    kin_status status = settle(r, list, &n);
+    const struct kin_keyed *items = (const struct kin_keyed *)(const void *)list->p;
+    *total = *equal = 0;
+    for (size_t i = 0, end; status == KIN_OK && i < n; i = end) {
+        for (end = i; end < n && items[end].key == items[i].key; end++)
+            *total += items[end].extra;
+        uint64_t records = end - i;
+        *equal += records * (records - 1) / 2;
+        struct kin_value_count item = {items[i].key, records};
+        if (records > 1)
+            kin_buf_put(counts, &item, sizeof item);
+    }
+    return status == KIN_OK && counts->failed ? KIN_E_NOMEM : status;
+}
+
+static kin_status finish_words(struct reading *r)
+{
+    uint32_t left = r->want->words ? kin_comparer_tokened(r->want->words) : 0;
+    kin_status status = KIN_OK;
+    for (; left && status == KIN_OK; left &= left - 1) {
+        struct kin_buf counts = {0};
+        unsigned i = (unsigned)__builtin_ctz(left);
+        uint64_t total, equal;
+        status = add_up(r, &r->words[i], &counts, &total, &equal);
+        if (status == KIN_OK)
+            status = kin_comparer_set_tokens(r->want->words, i, total,
+                                             (const struct kin_value_count *)(const void *)counts.p,
+                                             counts.n / sizeof(struct kin_value_count));
+        kin_buf_deinit(&counts);
+    }
+    return status;
+}
+
 static kin_status finish_values(struct reading *r, unsigned comparison)
 {
     struct kin_buf counts = {0};
-    uint64_t total = 0, equal = 0;
-    size_t n = 0;
-    kin_status status = settle(r, &r->values[comparison], &n);
-    const struct kin_keyed *items = (const struct kin_keyed *)(const void *)r->values[comparison].p;
-    for (size_t i = 0, end; status == KIN_OK && i < n; i = end) {
-        for (end = i; end < n && items[end].key == items[i].key; end++)
-            total += items[end].extra;
-        uint64_t records = end - i;
-        equal += records * (records - 1) / 2;
-        struct kin_value_count item = {items[i].key, records};
-        if (records > 1) /* a value seen once needs no entry */
-            kin_buf_put(&counts, &item, sizeof item);
-    }
-    if (status == KIN_OK && counts.failed)
-        status = KIN_E_NOMEM;
+    uint64_t total, equal;
+    kin_status status = add_up(r, &r->values[comparison], &counts, &total, &equal);
     if (status == KIN_OK)
         status = kin_value_counts_set(&r->out->counts, comparison, total,
                                       (const struct kin_value_count *)(const void *)counts.p,
@@ -380,6 +426,8 @@ static kin_status finish(struct reading *r)
         if (r->want->comparer && r->want->values >> i & 1)
             status = finish_values(r, i);
     }
+    if (status == KIN_OK)
+        status = finish_words(r);
     if (status == KIN_OK)
         status = finish_keys(r);
     return status == KIN_OK ? status : kin_err_set(r->err, status, "%s", kin_status_text(status));
@@ -421,8 +469,11 @@ kin_status kin_records_read(const struct kin_workflow *workflow,
     kin_buf_deinit(&r.identities);
     kin_buf_deinit(&r.kept);
     kin_buf_deinit(&r.keyed);
-    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++)
+    kin_buf_deinit(&r.tokens);
+    for (unsigned i = 0; i < KIN_COMPARISONS_MAX; i++) {
         kin_buf_deinit(&r.values[i]);
+        kin_buf_deinit(&r.words[i]);
+    }
     kin_free(r.dead);
     if (status != KIN_OK)
         kin_records_deinit(out);

@@ -3,8 +3,8 @@
 /* Single records of a workflow's sources, and counts over all of them, for commands that explain or
  * learn without a cluster. What is read is what a job reads (coordinator/scan.h), and of rows with
  * one (source, id) the same one stands: the latest `updated`, else the last. One pass over the
- * files; memory: 32 bytes a record, 16 for each value that is counted, and the records that are
- * kept. Main thread; blocks while the files are read. */
+ * files; memory: 32 bytes a record, 16 for each value or word that is counted, and the records that
+ * are kept. Main thread; blocks while the files are read. */
 #include "common/match/compare_decide.h"
 #include "common/match/train.h"
 #include "common/workflow/workflow.h"
@@ -16,7 +16,9 @@ struct kin_records_want {
     size_t sample_size;    /* not 0: find the limit that so many records are within */
     const struct kin_comparer *comparer; /* values are counted by it; NULL: none are */
     uint32_t values;                     /* bit i: those of comparison i */
-    const uint64_t *keys;                /* blocking keys, ascending: how many records have each */
+    struct kin_comparer
+        *words;           /* gets the counts of words and runs that its levels weigh; or NULL */
+    const uint64_t *keys; /* blocking keys, ascending: how many records have each */
     size_t key_count;
 };
 

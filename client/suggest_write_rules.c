@@ -247,7 +247,7 @@ void kin_writing_put_model(struct kin_writing *w)
 {
     kin_buf_puts(w->out, "\n# Instead of the rules, or beside them: a model that learns from the "
                          "data how much each level of\n"
-                         "# agreement says, to be tried where `kindred` has it.\n"
+                         "# agreement says (docs/model.md).\n"
                          "# model:\n"
                          "#   threshold: 0.95\n"
                          "#   train: true\n"

@@ -72,6 +72,7 @@ static kin_status read_labelled(struct training *t)
     struct kin_records_want want = {.ids = ids,
                                     .id_count = count,
                                     .comparer = t->comparer,
+                                    .words = t->comparer,
                                     .sample_size = sample_size(t->workflow)};
     for (size_t i = 0; i < m->comparison_count; i++)
         want.values |= (uint32_t)kin_level_is_exact(m->comparisons[i].levels[0]) << i;

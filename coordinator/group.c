@@ -133,7 +133,7 @@ void plan_finish(struct kin_coordinator *c)
     job_over(c, KIN_OK, "");
 }
 
-enum { WEIGHED_PAIRS = 1 << 18 }; /* below the floor, about, are weighed for the report */
+enum { WEIGHED_PAIRS = 1 << 15 }; /* below the floor, about, are weighed for the report */
 
 static uint32_t choose_sample(const struct kin_report *report)
 {

@@ -103,12 +103,14 @@ static kin_status make_items(struct worker_job *job)
 
 /* ---- walking blocks ---- */
 
+enum { LOTS_MAX = 32 }; /* one pair in so many, at most, is drawn by its lot alone */
+
 struct member {
     const uint8_t *rec;
     const uint8_t *keys;
     uint32_t key_count; /* ordinary original keys that count in this block: those before its own */
     uint32_t local;
-    uint64_t identity;                    /* hash of (source, id); only with a model */
+    uint64_t lot;                         /* draws pairs for the sample; only with a model */
     uint32_t derived_from, derived_count; /* refined keys, in walker.derived */
 };
 
@@ -128,6 +130,13 @@ struct match_task {
 static const uint32_t *block_locals_refined(const struct partition *p, const struct block *b)
 {
     return (const uint32_t *)(const void *)p->refined.p + b->start;
+}
+
+/* What is at hand when a record is loaded and tells it from most others of its block, wherever it
+ * lies: its first key, and where its parts are, which are the lengths of its values. */
+static uint64_t lot_of(const uint8_t *rec, const uint8_t *keys, unsigned count)
+{
+    return kin_le64(rec + 16) * UINT64_C(0xbf58476d1ce4e5b9) + (count ? kin_le64(keys) : 0);
 }
 
 static uint64_t identity_of(const uint8_t *rec)
@@ -161,7 +170,7 @@ static kin_status load_members(struct match_task *t, const struct partition *p,
             before++;
         *m = (struct member){.rec = rec, .keys = keys, .key_count = before, .local = local};
         if (job->model_decider)
-            m->identity = identity_of(rec);
+            m->lot = lot_of(rec, keys, count);
         if (refined) {
             m->derived_from = (uint32_t)(t->derived.n / 8);
             worker_refined_keys(job, rec, &t->derived);
@@ -214,11 +223,18 @@ static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule
 }
 
 /* Whether the weight of a pair is to be known even if it decides nothing: a sample that is the same
- * wherever the pair is compared, and however the rows are ordered. */
+ * wherever the pair is compared, and however the rows are ordered. Every pair is asked, so most are
+ * turned away by their lots, which may be alike in a block; the rest are told apart by identity. */
 static bool in_sample(const struct worker_job *job, const struct member *a, const struct member *b)
 {
-    uint64_t mixed = (a->identity ^ b->identity) * UINT64_C(0x9e3779b97f4a7c15);
-    return ((uint32_t)(mixed >> 32) & (job->weigh - 1)) == 0;
+    uint32_t coarse = job->weigh < 2 * LOTS_MAX ? job->weigh / 2 : LOTS_MAX;
+    uint64_t mixed = (a->lot + b->lot) * UINT64_C(0x9e3779b97f4a7c15);
+    if (job->weigh == 1)
+        return true;
+    if ((mixed >> 32 & (coarse - 1)) != 0)
+        return false;
+    mixed = (identity_of(a->rec) ^ identity_of(b->rec)) * UINT64_C(0x9e3779b97f4a7c15);
+    return (mixed >> 32 & (job->weigh / coarse - 1)) == 0;
 }
 
 static void count_weight(const struct match_task *t, int32_t weight)

@@ -67,6 +67,7 @@ void column_chart(struct page *p, const char *description, const char *const *la
                   const uint64_t *counts, size_t n);
 
 double bits_probability(double bits);
+double primary_weight(const struct page *p); /* bits of the threshold that decides; 0: unknown */
 
 /* ---- sections ---- */
 

@@ -30,7 +30,7 @@ struct histogram {
     double primary;   /* the threshold that decides */
 };
 
-static double primary_weight(const struct page *p)
+double primary_weight(const struct page *p)
 {
     const json_t *list = json_object_get(json_object_get(p->report, "model"), "thresholds");
     double weight = 0;

@@ -27,28 +27,21 @@ static void title(struct page *p)
 
 static void navigation(struct page *p)
 {
-    static const struct {
-        const char *id, *title;
-        bool of_model;
-    } links[] = {{"summary", "Summary", false},
-                 {"pair-weights", "Weights of pairs", true},
-                 {"thresholds", "Thresholds", true},
-                 {"model", "Model", true},
-                 {"doubts", "Doubts", true},
-                 {"groups", "MatchGroups", false},
-                 {"blocking", "Blocking", false},
-                 {"data", "Data quality", false},
-                 {"time", "Time", false}};
     bool weighed = json_object_get(p->report, "model") != NULL;
+    const struct {
+        const char *id, *title;
+        bool there;
+    } links[] = {
+        {"summary", "Summary", true},          {"pair-weights", "Weights of pairs", weighed},
+        {"thresholds", "Thresholds", weighed}, {"pairs", "Chosen pairs", p->waterfall_count > 0},
+        {"model", "Model", p->model != NULL},  {"doubts", "Doubts", p->model != NULL},
+        {"groups", "MatchGroups", true},       {"blocking", "Blocking", true},
+        {"data", "Data quality", true},        {"time", "Time", true}};
     put(p, "<nav aria-label=\"Sections\">\n");
     for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
-        bool of_file = links[i].of_model && (i == 3 || i == 4);
-        if (links[i].of_model && !(of_file ? p->model != NULL : weighed))
-            continue;
-        kin_buf_printf(p->out, "<a href=\"#%s\">%s</a>\n", links[i].id, links[i].title);
+        if (links[i].there)
+            kin_buf_printf(p->out, "<a href=\"#%s\">%s</a>\n", links[i].id, links[i].title);
     }
-    if (p->waterfall_count)
-        put(p, "<a href=\"#pairs\">Chosen pairs</a>\n");
     put(p, "</nav>\n</header>\n<main>\n");
 }
 
@@ -67,9 +60,9 @@ static void write_page(struct page *p)
     section_blocking(p);
     section_data(p);
     section_time(p);
-    put(p,
-        "</main>\n<footer>\n<p>Made by Kindred from report.json and model.json. This page has no "
-        "script and loads nothing.</p>\n</footer>\n</body>\n</html>\n");
+    put(p, "</main>\n<footer>\n<p>Made by Kindred from report.json and model.json");
+    put(p, p->waterfall_count ? ", and the chosen pairs from the sources" : "");
+    put(p, ". This page has no script and loads nothing.</p>\n</footer>\n</body>\n</html>\n");
 }
 
 static kin_status check(const struct kin_report_html_input *in, struct kin_err *err)

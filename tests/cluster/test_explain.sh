@@ -58,6 +58,22 @@ says stdout '^  none$' 'never compared'
 run 0 explain w.yaml "$first" "$second" -o out --json
 says stdout '"verdict": "not_compared", "compared": "no_common_key"' 'JSON'
 
+# ---- a model whose levels weigh words by how many records have them ----
+
+cp -r "$examples/fodors_zagats" guides
+sed 's/^    name: .*/    name: [exact, soft_tfidf 0.95, tfidf 0.8, tfidf 0.7, tfidf 0.6, tfidf 0.5, tfidf 0.4, tfidf 0.3, tfidf 0.2]/' \
+    guides/fodors_zagats.model.yaml | sed 's/^model:/model:\n  threshold: 0.001/' >guides/words.yaml
+run 0 match guides/words.yaml -o guides/out --pairs -q
+checked=0 words=0
+while IFS=, read -r source_a a source_b b weight probability rule; do
+    run 0 explain guides/words.yaml "$source_a/$a" "$source_b/$b" -o guides/out
+    says stdout "^  weight $weight, probability $probability; threshold .*: reached$" "words: $a $b"
+    grep -qE '^  name +(soft_)?tfidf' stdout && words=$((words + 1))
+    checked=$((checked + 1))
+done < <(awk 'NR % 3 == 2' guides/out/pairs.csv)
+((checked >= 30)) || fail "words: only $checked pairs were checked"
+((words >= 8)) || fail "only $words pairs by the weight of words"
+
 # ---- a MatchGroup ----
 
 group=$(awk -F, 'NR > 1 && $6 > 3 { print $3; exit }' out/matches.csv)

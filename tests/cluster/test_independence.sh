@@ -67,6 +67,16 @@ block_on:
   - [tokens(street)]
 limits: {max_block: 40, window: 5, max_keys: 4, max_group: 2}'
 
+weighed='block_on:
+  - [soundex(last_name)]
+  - [soundex(first_name)]
+model:
+  compare:
+    first_name: [exact, jaro_winkler 0.88]
+    last_name: [exact, jaro_winkler 0.88]
+    dob: [exact, damerau 1]
+    email: [exact, jaro_winkler 0.92]'
+
 run() { # WORKFLOW DIR OPTIONS...
     local workflow=$1 dir=$2
     shift 2
@@ -109,6 +119,23 @@ for kind in rich across; do
         done
     done
 done
+
+# ---- the sample of pairs of which the weight is known, though they match by no means ----
+
+weights_of() { awk '/^  "model": \{/, /^  \}/' "$1/report.json"; }
+write_workflow weighed.yaml data/a.csv data/b.csv data/c.jsonl "$weighed"
+run weighed.yaml weighed --workers 1 --threads 1
+one_in=$(awk -F: '/"weighed_one_in"/ { print $2 + 0 }' weighed/report.json)
+((one_in >= 64)) || fail "one in $one_in pairs is weighed: both ways of drawing are to be tested"
+# about as many as there are pairs
+awk -v one_in="$one_in" '
+    /"pairs_compared"/ { sub(/.*: /, ""); all = $0 + 0 }
+    /"below_floor"/ { s = $0; sub(/.*"below_floor": /, "", s); below += s; sub(/.*"from_floor": /, ""); from += $0 }
+    END { estimate = below * one_in + from; print estimate, all; exit !(estimate > 0.8 * all && estimate < 1.25 * all) }
+' weighed/report.json >estimate || fail "the sample stands for other than all pairs: $(cat estimate)"
+run weighed.yaml weighed-5 --workers 5 --threads 3
+cmp -s <(weights_of weighed) <(weights_of weighed-5) || fail 'the weights depend on the number of workers'
+same_outputs weighed weighed-5
 
 # ---- packing ----
 
@@ -173,6 +200,12 @@ sorted() { { head -n 1 "$1"; tail -n +2 "$1" | sort; }; }
 sorted_errors() {
     csv_records "$1" | awk -F, 'NR > 1 { sub(/shuffled\//, "data/", $2); $3 = ""; print }' | sort
 }
+shuffle_weighed() {
+    write_workflow shuffled.yaml shuffled/a.csv shuffled/b.csv shuffled/c.jsonl "$weighed"
+    run shuffled.yaml shuffled-out --workers 3
+    cmp -s <(weights_of weighed) <(weights_of shuffled-out) || fail 'the weights depend on the order of rows'
+    rm -rf shuffled-out
+}
 for seed in 1 2; do
     shuffle data/a.csv shuffled/a.csv 1 $((seed * 3))
     shuffle data/b.csv shuffled/b.csv 1 $((seed * 5))
@@ -189,6 +222,7 @@ for seed in 1 2; do
             fail "shuffled, seed $seed, $kind: errors.csv has other rows"
         rm -rf shuffled-out
     done
+    [ $seed = 2 ] || shuffle_weighed
 done
 
 finish "$records records in many ways"

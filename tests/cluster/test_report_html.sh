@@ -144,7 +144,7 @@ check_page lies
 cp "$KIN_SOURCE_DIR/examples/splink_fake1000/records.csv" people.csv
 sed -e 's#path: records.csv#path: people.csv#' \
     "$KIN_SOURCE_DIR/examples/splink_fake1000/splink_fake1000.model.yaml" >model.yaml
-sed -e 's#^  threshold: 0.5#  thresholds: [0.999, 0.9, 0.5]\n  primary: 0.9#' model.yaml >several.yaml
+sed -e "s#^model:#model:\n  thresholds: [0.999, 0.9, 0.5]\n  primary: 0.9#" model.yaml >several.yaml
 "$KINDRED" match model.yaml -o model -q || fail 'model: match'
 check_page model
 check_model model
@@ -166,15 +166,28 @@ cmp -s first.html several/report.html || fail 'kindred report writes another pag
 cmp -s first.html elsewhere.html || fail 'kindred report -o writes another page'
 
 # A model that is read from a file is shown, too, and kept with the result.
-sed -e "s#^  threshold: 0.5#  threshold: 0.5\n  file: model/model.json#" model.yaml >file.yaml
+sed -e "s#^model:#model:\n  file: model/model.json#" model.yaml >file.yaml
 "$KINDRED" match file.yaml -o file -q || fail 'file: match'
 check_page file
 check_model file
 cmp -s model/model.json file/model.json || fail 'the model of a file is not the one in the result'
 
+# ---- pairs step by step, which need the workflow ----
+
+"$KINDRED" match several.yaml -o chosen --pairs -q || fail 'chosen: match'
+"$KINDRED" report chosen several.yaml || fail 'chosen: report'
+visit chosen/report.html --evaluate '[...document.querySelectorAll(".waterfall")].map(t =>
+    [...t.querySelectorAll("tbody tr")].map(r => r.lastElementChild.textContent.replace("−", "-")).pop())'
+seen 's["errors"] == [] and s["requests"] == []' chosen
+lightest=$(awk -F, 'NR > 1 && $5 != "" { print $5 }' chosen/pairs.csv | sort -n | head -n 1)
+heaviest=$(awk -F, 'NR > 1 && $5 != "" { print $5 }' chosen/pairs.csv | sort -n | tail -n 1)
+seen "len(s['value']) == 3 and abs(float(s['value'][0]) - $lightest) < 0.006 and abs(float(s['value'][2]) - $heaviest) < 0.006" chosen
+"$KINDRED" report evil evil.yaml 2>stderr && fail 'chosen pairs of rules alone: no error'
+"$KINDRED" report several several.yaml 2>stderr && fail 'chosen pairs without pairs.csv: no error'
+
 # ---- what cannot be ----
 
-for bad in '' nowhere evil/report.json 'evil model'; do
+for bad in '' nowhere evil/report.json; do
     # shellcheck disable=SC2086
     "$KINDRED" report $bad >stdout 2>stderr && fail "report $bad: no error"
     [ -s stderr ] || fail "report $bad: says nothing"
@@ -186,7 +199,7 @@ grep -q 'report.json' stderr || fail 'a damaged report.json is not named'
 
 if [ -n "${KIN_SHOTS-}" ]; then
     mkdir -p "$KIN_SHOTS"
-    for shot in evil several; do
+    for shot in evil several chosen; do
         visit "$shot/report.html" --screenshot "$KIN_SHOTS/$shot.png"
         visit "$shot/report.html" --screenshot "$KIN_SHOTS/$shot-dark.png" --dark
         visit "$shot/report.html" --screenshot "$KIN_SHOTS/$shot-narrow.png" --width 420
