@@ -110,7 +110,8 @@ static void on_model(void *arg, struct kin_str model, struct kin_str training)
     kin_buf_put(&s->training, training.p, training.n);
 }
 
-/* What the stores will hold, in MiB: features and rows, a few times the bytes of the sources. */
+/* What the stores will hold, in MiB begun: features and rows, a few times the bytes of the sources.
+ */
 static uint64_t stores_mib(const struct kin_workflow *w)
 {
     enum { PER_BYTE = 4, PER_COMPRESSED_BYTE = 40, MIB = 1024 * 1024 };
@@ -128,14 +129,14 @@ static uint64_t stores_mib(const struct kin_workflow *w)
             kin_source_list_deinit(&list);
         }
     }
-    return bytes / MIB;
+    return bytes / MIB + (bytes % MIB != 0);
 }
 
 /* A job that is loaded in seconds is sooner begun anew than written down. */
 static bool fits_in_memory(const struct kin_cli_job *o)
 {
     uint64_t limit = o->workflow->limits.memory;
-    if (o->state_dir || o->keep_state || o->fsync)
+    if (o->state_dir || o->keep_state || o->fsync || limit == 0)
         return false;
     if (limit == (uint32_t)KIN_MEMORY_AUTO)
         limit = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) >> 22;

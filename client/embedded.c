@@ -61,6 +61,15 @@ static void leave(int number)
     _exit(1);
 }
 
+static void leave_nothing(int number)
+{
+    static const char text[] = "\nkindred: stopped at once\n";
+    (void)number;
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(1);
+}
+
 enum { LEAVE_AFTER_S = 2 };
 
 static void on_signal(void *arg, int number)
@@ -70,7 +79,7 @@ static void on_signal(void *arg, int number)
         run->status = KIN_E_CANCELLED;
         note_records(run);
         snprintf(run->error, sizeof run->error, "stopped by signal %d", number);
-        signal(SIGALRM, leave);
+        signal(SIGALRM, run->options->state_dir ? leave : leave_nothing);
         alarm(LEAVE_AFTER_S);
     }
     kin_live_stop(run->live);

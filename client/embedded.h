@@ -26,9 +26,9 @@ struct kin_embedded_options {
         *started; /* set once the stores are open: from then on what is done is kept. May be NULL */
 };
 
-/* Runs the job to its end. A state directory stays where it is, for the caller to remove; a job that was interrupted is resumed by
- * the same call. KIN_E_CANCELLED after SIGINT or SIGTERM; KIN_E_BUSY: another process has the state
- * directory. */
+/* Runs the job to its end. A state directory stays where it is, for the caller to remove; a job
+ * that was interrupted is resumed by the same call. KIN_E_CANCELLED after SIGINT or SIGTERM;
+ * KIN_E_BUSY: another process has the state directory. */
 kin_status kin_embedded_run(const struct kin_embedded_options *options,
                             struct kin_err *err) KIN_MUST_CHECK;
 

@@ -144,7 +144,7 @@ struct kin_report {
     bool *
         without_column; /* [field] no source has any of its columns: a misspelt name, most likely */
     struct kin_report_recall recall;
-    bool links;         /* there are links of people: rows of their files, and what they came to */
+    bool links; /* there are links of people: rows of their files, and what they came to */
     uint64_t links_read, links_must, links_never, links_unknown;
     uint64_t veto_components, veto_forbidden, veto_refused, veto_unchecked, veto_large;
     struct kin_report_reason *reasons; /* most rows first; ties by text */

@@ -37,16 +37,15 @@ struct shared { /* a value, on one link of the tree */
     struct kin_str text;
 };
 
-void glue_free(struct cjob *job)
+void glue_free(struct glue *g)
 {
-    if (!job->glue)
+    if (!g)
         return;
-    for (size_t g = 0; g < KIN_REPORT_GLUED_MAX; g++)
-        kin_buf_deinit(&job->glue->members[g]);
+    for (size_t k = 0; k < KIN_REPORT_GLUED_MAX; k++)
+        kin_buf_deinit(&g->members[k]);
     for (unsigned w = 0; w < KIN_WORKERS_MAX; w++)
-        kin_frame_unref(job->glue->frames[w]);
-    kin_free(job->glue);
-    job->glue = NULL;
+        kin_frame_unref(g->frames[w]);
+    kin_free(g);
 }
 
 /* ---- one group ---- */
@@ -273,7 +272,8 @@ static void ask_next(struct kin_coordinator *c)
 {
     struct glue *g = c->job->glue;
     if (g->at == g->count) {
-        glue_free(c->job);
+        glue_free(g);
+        c->job->glue = NULL;
         write_begin(c);
         return;
     }
@@ -299,16 +299,17 @@ void glue_begin(struct kin_coordinator *c)
     ask_next(c);
 }
 
-kin_status glue_collect(struct cjob *job, const uint32_t *group)
+kin_status glue_collect(const struct cjob *job, const uint32_t *group, struct glue **out)
 {
     const struct kin_report *r = &job->report;
     size_t count =
         r->large_group_count < KIN_REPORT_GLUED_MAX ? r->large_group_count : KIN_REPORT_GLUED_MAX;
     if (count == 0)
         return KIN_OK;
-    struct glue *g = job->glue = kin_calloc(1, sizeof *g);
+    struct glue *g = kin_calloc(1, sizeof *g);
     if (!g)
         return KIN_E_NOMEM;
+    *out = g;
     g->count = count;
     for (uint32_t i = 0; i < job->records; i++) {
         for (size_t k = 0; k < count && group[i] != NO_GROUP; k++) {

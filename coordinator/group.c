@@ -335,6 +335,7 @@ struct label_task {
     uint32_t *group, *size, *founder;
     uint32_t count;
     struct kin_buf labels[KIN_WORKERS_MAX];
+    struct glue *glue; /* of the largest; NULL: there are none */
 };
 
 /* Numbers the groups: the root of a set is its first record, so that one pass does. */
@@ -501,7 +502,7 @@ static void label_run(struct kin_env *env, struct kin_work *work)
         if (t->task.status == KIN_OK)
             t->task.status = find_level_founders(job, &view);
         if (t->task.status == KIN_OK)
-            t->task.status = glue_collect(job, t->group);
+            t->task.status = glue_collect(job, t->group, &t->glue);
     }
     for (unsigned w = 0; w < KIN_WORKERS_MAX && t->task.status == KIN_OK; w++)
         t->task.status = t->labels[w].failed ? KIN_E_NOMEM : KIN_OK;
@@ -511,6 +512,7 @@ static void label_run(struct kin_env *env, struct kin_work *work)
 static void label_release(struct ctask *task)
 {
     struct label_task *t = (struct label_task *)task;
+    glue_free(t->glue);
     kin_free(t->group);
     kin_free(t->size);
     kin_free(t->founder);
@@ -568,6 +570,8 @@ static void label_finish(struct ctask *task)
     }
     kin_union_find_deinit(&job->sets);
     sum_report(&job->report, job);
+    job->glue = t->glue;
+    t->glue = NULL;
     glue_begin(c);
 }
 

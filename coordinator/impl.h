@@ -430,9 +430,12 @@ void veto_begin(struct kin_coordinator *c);
 void veto_free(struct kin_coordinator *c);
 /* glue.c */
 /* [task] The records of the largest groups of the report, by the records' groups. */
-kin_status glue_collect(struct cjob *job, const uint32_t *group) KIN_MUST_CHECK;
+/* In the label task; the loop reads job->glue, so what is collected is handed over in its done.
+ * *out: NULL where there is no large group; to be freed even on failure. */
+kin_status glue_collect(const struct cjob *job, const uint32_t *group,
+                        struct glue **out) KIN_MUST_CHECK;
 void glue_begin(struct kin_coordinator *c); /* groups are numbered; goes on to write */
-void glue_free(struct cjob *job);
+void glue_free(struct glue *g);
 /* write.c */
 void write_begin(struct kin_coordinator *c);
 /* reasons.c: rejected rows by reason; lists are few and owned */

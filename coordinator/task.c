@@ -261,7 +261,7 @@ void job_free(struct kin_coordinator *c)
     }
     load_free(c);
     veto_free(c);
-    glue_free(job);
+    glue_free(job->glue);
     for (size_t i = 0; i < job->file_count; i++)
         kin_free(job->files[i].path);
     kin_free(job->files);

@@ -70,7 +70,7 @@ kin_status kin_state_dir_lock(const char *dir, int *fd, struct kin_err *err)
         if (mkdir(dir, 0700) != 0 && errno != EEXIST)
             return fail(err, dir);
         int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (lock < 0 && errno == ENOENT)
+        if (lock < 0 && errno == ENOENT && tries + 1 < LOCK_TRIES)
             continue;
         if (lock < 0)
             return fail(err, path);

@@ -9,7 +9,8 @@
  * rows section: u32 columns, u32 rows, u32 table_bytes, u32 bytes; the table: for each column u16
  * length and name, padded to 4 as a whole; then the rows, each: u32 bytes (of this row, itself
  * included), u32 rel or group, u16 source, u8 id_bytes, u8 flags (bit 0: updated follows), u32
- * cells, i64 updated where it is known, id; then each cell: u16 head, text. The head is column * 512
+ * cells, i64 updated where it is known, id; then each cell: u16 head, text. The head is column *
+ * 512
  * + length where the column is below 127 and the length below 512, else 0xffff, and then follow u16
  * column and u32 length.
  *

@@ -32,7 +32,7 @@ struct memory_store {
     struct kin_store store;
     pthread_rwlock_t lock; /* written to by apply only */
     unsigned dbs;
-    uint64_t number;    /* of the last op */
+    uint64_t number;       /* of the last op */
     atomic_uint snaps_out; /* stable while the lock is held for writing */
     struct db db[KIN_DBS_MAX];
 };

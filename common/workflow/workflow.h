@@ -44,8 +44,8 @@ struct kin_limits {
     uint32_t max_keys;         /* 64 a record */
     uint32_t max_field_bytes;  /* 65,536 */
     uint32_t max_record_bytes; /* 1 MiB */
-    uint32_t memory; /* MiB; KIN_MEMORY_AUTO. What an embedded job may keep in memory instead of in a
-                        state on the disk */
+    uint32_t memory; /* MiB; KIN_MEMORY_AUTO. What an embedded job may keep in memory instead of in
+                        a state on the disk */
     uint32_t max_veto_group; /* 5000: in a larger component vetoes are not checked, and reported */
 };
 

@@ -173,6 +173,14 @@ run 0 match w.yaml -o out --state there --keep-state -q
 run 0 match w.yaml -o out --state there -q
 [ ! -e there ] || fail '--state: the state was not removed'
 
+limited() { awk -v limit="$1" '{ sub(/max_block: 60/, "max_block: 60, memory: " limit); print }' w.yaml; }
+limited 0 >large.yaml
+run 0 match large.yaml -o out -q
+for file in matches.csv groups.csv errors.csv; do
+    same_file first/$file out/$file "limits.memory: 0: $file"
+done
+[ ! -e out.state ] || fail 'limits.memory: 0: the state was not removed'
+
 # ---- keys of MatchIds ----
 
 printf '0123456789abcdef0123456789ABCDEF\r\n' >key
@@ -220,7 +228,19 @@ cmp -s planned <(awk '{ if (!/ records in | a match takes about /) print }' stdo
 run 0 plan w.yaml --state planstate
 [ ! -e planstate ] || fail 'plan left its state'
 run 1 plan sourceless.yaml
+run 0 plan large.yaml
+cmp -s planned <(awk '{ if (!/ records in | a match takes about /) print }' stdout) || fail 'plan: another plan with limits.memory: 0'
+awk '{ sub(/data\//, "nowhere/"); print }' large.yaml >gone.yaml
+run 1 plan gone.yaml
 [ -z "$(ls tmp)" ] || fail 'plan left something in TMPDIR after a failure'
+# over limits.memory it needs a temporary directory, within it none; four times the sources are reckoned
+mib=$((($(cat data/people_[12].csv | wc -c) * 4 + 1048575) / 1048576))
+limited $mib >w$mib.yaml
+TMPDIR=nowhere run 0 plan w$mib.yaml
+limited $((mib - 1)) >under.yaml
+TMPDIR=nowhere run 1 plan under.yaml
+says stderr 'no temporary directory can be made' 'plan over limits.memory'
+TMPDIR=nowhere run 1 plan w$mib.yaml --workers 2
 run 0 plan w.yaml --log json
 grep -q '"event":"phase"' stderr || fail 'plan --log json: no events'
 

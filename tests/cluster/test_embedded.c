@@ -41,6 +41,40 @@ static struct kin_buf relocated(const struct kin_buf *text, const char *dir)
     return out;
 }
 
+/* state: NULL: the stores are in memory. */
+static bool run_and_check(const struct scenario *s, uint64_t seed, const struct kin_buf *text,
+                          const char *out, const char *state)
+{
+    struct kin_job_options job = {.workflow = {(const char *)text->p, text->n},
+                                  .base_dir = "",
+                                  .out_dir = out,
+                                  .pairs = s->pairs,
+                                  .chunk_bytes = 500 + (uint32_t)(seed * 97 % 3000)};
+    memcpy(job.match_id_key, KIN_MATCH_ID_KEY, sizeof job.match_id_key);
+    struct kin_embedded_options options = {.job = &job,
+                                           .state_dir = state,
+                                           .workers = 1 + (unsigned)(seed % 3),
+                                           .threads = 1 + (unsigned)(seed % 4),
+                                           .map_bytes = (uint64_t)1 << 32};
+    struct kin_err err = {0};
+    bool ok = kin_embedded_run(&options, &err) == KIN_OK;
+    if (!ok)
+        fprintf(stderr, "seed %llu, %s: %s\n", (unsigned long long)seed,
+                state ? "LMDB" : "in memory", err.msg);
+    struct kin_buf matches = read_output(out, "matches.csv"), pairs = read_output(out, "pairs.csv"),
+                   errors = read_output(out, "errors.csv"),
+                   report = read_output(out, "report.json");
+    ok = ok && scenario_check(s, (struct kin_str){(const char *)matches.p, matches.n},
+                              (struct kin_str){(const char *)pairs.p, pairs.n},
+                              (struct kin_str){(const char *)errors.p, errors.n},
+                              (struct kin_str){(const char *)report.p, report.n});
+    kin_buf_deinit(&matches);
+    kin_buf_deinit(&pairs);
+    kin_buf_deinit(&errors);
+    kin_buf_deinit(&report);
+    return ok;
+}
+
 static bool run_scenario(uint64_t seed)
 {
     struct scenario_options o = {0};
@@ -56,32 +90,7 @@ static bool run_scenario(uint64_t seed)
             abort();
     }
     struct kin_buf text = relocated(&s->workflow_text, dir);
-    struct kin_job_options job = {.workflow = {(const char *)text.p, text.n},
-                                  .base_dir = "",
-                                  .out_dir = out,
-                                  .pairs = s->pairs,
-                                  .chunk_bytes = 500 + (uint32_t)(seed * 97 % 3000)};
-    memcpy(job.match_id_key, KIN_MATCH_ID_KEY, sizeof job.match_id_key);
-    struct kin_embedded_options options = {.job = &job,
-                                           .state_dir = state,
-                                           .workers = 1 + (unsigned)(seed % 3),
-                                           .threads = 1 + (unsigned)(seed % 4),
-                                           .map_bytes = (uint64_t)1 << 32};
-    struct kin_err err = {0};
-    bool ok = kin_embedded_run(&options, &err) == KIN_OK;
-    if (!ok)
-        fprintf(stderr, "seed %llu: %s\n", (unsigned long long)seed, err.msg);
-    struct kin_buf matches = read_output(out, "matches.csv"), pairs = read_output(out, "pairs.csv"),
-                   errors = read_output(out, "errors.csv"),
-                   report = read_output(out, "report.json");
-    ok = ok && scenario_check(s, (struct kin_str){(const char *)matches.p, matches.n},
-                              (struct kin_str){(const char *)pairs.p, pairs.n},
-                              (struct kin_str){(const char *)errors.p, errors.n},
-                              (struct kin_str){(const char *)report.p, report.n});
-    kin_buf_deinit(&matches);
-    kin_buf_deinit(&pairs);
-    kin_buf_deinit(&errors);
-    kin_buf_deinit(&report);
+    bool ok = run_and_check(s, seed, &text, out, state) && run_and_check(s, seed, &text, out, NULL);
     kin_buf_deinit(&text);
     scratch_remove(dir);
     scenario_free(s);

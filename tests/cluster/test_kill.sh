@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A run that is killed at any moment goes on when the same command is given again, and its result is that of
 # a run nobody disturbed, byte for byte; the output directory is there whole or not at all. Also: SIGINT and
-# SIGTERM, a disk that is full on the way, and a second process on the same state.
+# SIGTERM, a disk that is full on the way, and a second process on the same state. All that is about jobs with
+# a state on the disk; a job within limits.memory has none: it is begun anew, and leaves nothing behind.
 #
 #   KILL_ROUNDS  rounds of up to five kills (12)
 #   KILL_RECORDS records (30000)
@@ -40,8 +41,9 @@ block_on:
   - [soundex(last_name)]
   - [prefix(last_name, 2), postcode]
 refine: [first_name]
-limits: {max_block: 100, window: 10}
+limits: {max_block: 100, window: 10, memory: 0}
 Y
+awk '{ sub(/, memory: 0/, ""); print }' w.yaml >small.yaml
 awk '{ sub(/workflow: kill/, "workflow: old"); print }' w.yaml >old.yaml
 
 milliseconds() { echo $(($(date +%s%N) / 1000000)); }
@@ -136,13 +138,13 @@ sort phases | uniq -c | awk '{ printf " %s %d", $2, $1 } END { print "" }'
 hint='kindred: what was done is kept in out.state; the same command goes on there'
 
 # Runs until the log shows the phase, then stops the process there. Sets pid.
-run_until() { # PHASE OPTIONS...
-    local phase=$1 tries
-    shift
+run_until() { # PHASE WORKFLOW OPTIONS...
+    local phase=$1 workflow=$2 tries
+    shift 2
     for ((tries = 0; tries < 20; tries++)); do
         rm -rf out out.state
         : >log # or the log of the run before is read, until this one has opened it
-        "$KINDRED" match w.yaml -o out --pairs --workers 2 --log json "$@" >/dev/null 2>log &
+        "$KINDRED" match "$workflow" -o out --pairs --workers 2 --log json "$@" >/dev/null 2>log &
         pid=$!
         until grep -q "phase=$phase" log; do
             kill -0 $pid 2>/dev/null || break
@@ -158,7 +160,7 @@ run_until() { # PHASE OPTIONS...
 
 interrupted() { # SIGNAL PHASE: false where the run was done before it could be
     local label="SIG$1 in phase $2"
-    run_until "$2" || return 0
+    run_until "$2" w.yaml || return 0
     kill "-$1" $pid
     kill -CONT $pid
     wait $pid
@@ -185,7 +187,7 @@ done
 
 # ---- two processes, one state ----
 
-if run_until load; then
+if run_until load w.yaml; then
     "$KINDRED" match w.yaml -o out --pairs --workers 2 >/dev/null 2>second
     code=$?
     [ $code = 1 ] || fail "a second process on the state: status $code"
@@ -213,4 +215,66 @@ for kib in 40 300 1200 2500 4000; do
     check_result out "files of at most $kib KiB"
 done
 
-finish "$rounds rounds of kills, signals, two processes, a full disk"
+# ---- within limits.memory ----
+
+nothing_kept() { # LABEL
+    [ ! -e out.state ] || fail "$1: there is a state"
+    [ -z "$(ls "$scratch/tmp")" ] || fail "$1: there is something in TMPDIR"
+}
+rm -rf out out.state
+mkdir -p "$scratch/tmp"
+export TMPDIR=$scratch/tmp
+"$KINDRED" match small.yaml -o out --pairs --workers 2 -q || fail 'the small job failed'
+check_result out 'in memory'
+"$KINDRED" match small.yaml -o there --pairs --workers 2 -q --state elsewhere || fail 'the small job with a state failed'
+check_result there 'the small job with a state'
+rm -rf out there
+
+for phase in load settle match write; do
+    run_until $phase small.yaml || continue
+    nothing_kept "in memory, in phase $phase"
+    kill -9 $pid
+    wait $pid 2>/dev/null
+    nothing_kept "in memory, killed in phase $phase"
+    check_whole out "in memory, killed in phase $phase"
+    "$KINDRED" match small.yaml -o out --pairs --workers 2 --log json >/dev/null 2>log || fail "in memory, killed in phase $phase: not begun anew"
+    grep -q '"event":"job_resumed"' log && fail "in memory, killed in phase $phase: resumed, but from what?"
+    check_result out "in memory, killed in phase $phase"
+done
+
+for signal in INT TERM; do
+    run_until match small.yaml || continue
+    kill -$signal $pid
+    kill -CONT $pid
+    wait $pid
+    code=$?
+    [ $code != 0 ] || continue # it was done before
+    [ $code = 1 ] || fail "in memory, SIG$signal: status $code"
+    tail -n 1 log | grep -q '^kindred: stopped by signal' || fail "in memory, SIG$signal: it says $(tail -n 1 log)"
+    nothing_kept "in memory, SIG$signal"
+    [ ! -e out ] && [ ! -e .out.partial ] || fail "in memory, SIG$signal: there is an output"
+done
+
+# A state that is there is gone on with, however small the job.
+if run_until match small.yaml --state out.state; then
+    kill -9 $pid
+    wait $pid 2>/dev/null
+    "$KINDRED" match small.yaml -o out --pairs --workers 2 --log json >/dev/null 2>log || fail 'a state that is there: not resumed'
+    grep -q '"event":"job_resumed"' log || fail 'a state that is there: begun anew'
+    check_result out 'a state that is there'
+fi
+
+# The stores take about four times the sources, twice that with several workers: within the limit there
+# is no state, over it there is.
+mib=$((($(cat data/one.csv data/people_2.csv | wc -c) * 4 + 1048575) / 1048576 * 2))
+for limit in $mib $((mib - 1)); do
+    awk -v limit=$limit '{ sub(/memory: 0/, "memory: " limit); print }' w.yaml >limit.yaml
+    run_until load limit.yaml || continue
+    if ((limit == mib)); then nothing_kept "limits.memory: $limit"; else
+        [ -d out.state/worker-2 ] || fail "limits.memory: $limit, and no state"
+    fi
+    kill -9 $pid
+    wait $pid 2>/dev/null
+done
+
+finish "$rounds rounds of kills, signals, two processes, a full disk, no state"

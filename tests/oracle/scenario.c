@@ -79,8 +79,8 @@ static const char *const never_texts[] = {"Differs(tax)", "Differs(dob) AND Diff
 static const char *const compare_texts[] = {
     "    first: {levels: [exact, jaro_winkler 0.9, jaro_winkler 0.7], term_frequency: true}\n",
     "    last: {levels: [exact, damerau 1, soundex], term_frequency: true}\n",
-    "    whole: {fields: [first, last], levels: [any exact, any soft_tfidf 0.6, any tfidf 0.3 of "
-    "2-grams]}\n",
+    ("    whole: {fields: [first, last], levels: [any exact, any soft_tfidf 0.6, any tfidf 0.3 of "
+     "2-grams]}\n"),
     "    dob: [exact, damerau 1, same year]\n",
     "    email: [exact, same username]\n",
     "    phone: {levels: [exact], term_frequency: true}\n",

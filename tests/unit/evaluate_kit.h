@@ -1,9 +1,13 @@
 #ifndef KIN_TESTS_UNIT_EVALUATE_KIT_H
 #define KIN_TESTS_UNIT_EVALUATE_KIT_H
-/* Evaluations of texts in memory. Included after cmocka.h. */
+/* Evaluations of texts in memory. */
 #include "client/evaluate.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <string.h>
+
+#include <cmocka.h>
 
 #define PAIRS_HEADER "source_a,id_a,source_b,id_b,weight,match_rule\n"
 

@@ -265,6 +265,8 @@ static void test_defaults_are_those_of_the_tables(void **state)
             continue;
         uint32_t value;
         memcpy(&value, (const char *)&w->limits + key->offset, sizeof value);
+        if (value == (uint32_t)KIN_MEMORY_AUTO)
+            continue; /* its default is the machine's */
         assert_int_equal(value, strtoul(key->fallback, NULL, 10));
         assert_in_range(value, key->min, key->max);
     }

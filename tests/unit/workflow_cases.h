@@ -196,7 +196,7 @@ static const struct bad_case bad_cases[] = {
      PUT("zzz: 3\n"),
      {{13, 1, "zzz",
        "unknown key; expected one of: kindred, workflow, fields, sources, rules, never, block_on, "
-       "refine, model, pairs, cluster, golden, limits"}}},
+       "refine, model, pairs, cluster, links, golden, limits"}}},
     {"  crm: {path: crm.csv, id: cid}",
      PUT("  - crm.csv"),
      {{4, 3, "sources", "found a list; expected a map of source names to sources"}}},
@@ -544,7 +544,7 @@ static const struct bad_case bad_cases[] = {
      {{13, 10, "limits.max_blocks", "unknown key; did you mean 'max_block'?"}}},
     {NULL,
      PUT("limits: {memory: 2G}\n"),
-     {{13, 10, "limits.memory", "not supported by this version"}}},
+     {{13, 18, "limits.memory", "found '2G'; expected a whole number, 0 to 67108864"}}},
     {NULL,
      PUT("limits: []\n"),
      {{13, 9, "limits", "found a list; expected a map of keys and values"}}},
@@ -635,7 +635,7 @@ static const struct bad_case bad_cases[] = {
      PUT("<<: {a: b}\n"),
      {{13, 1, "<<",
        "unknown key; expected one of: kindred, workflow, fields, sources, rules, never, block_on, "
-       "refine, model, pairs, cluster, golden, limits"}}},
+       "refine, model, pairs, cluster, links, golden, limits"}}},
     {NULL,
      PUT("limits: {window: {a: b}}\n"),
      {{13, 18, "limits.window", "found a map; expected a whole number, 2 to 10000"}}},
