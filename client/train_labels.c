@@ -48,15 +48,6 @@ static kin_status no_memory(const struct training *t)
 
 /* ---- reading ---- */
 
-/* Records of which all pairs make about random_pairs; as in a job's training. */
-static size_t sample_size(const struct kin_workflow *w)
-{
-    uint64_t n = 2;
-    while (n * (n - 1) / 2 < w->model->random_pairs)
-        n++;
-    return (size_t)n;
-}
-
 static kin_status read_labelled(struct training *t)
 {
     const struct kin_workflow_model *m = t->workflow->model;
@@ -73,7 +64,8 @@ static kin_status read_labelled(struct training *t)
                                     .id_count = count,
                                     .comparer = t->comparer,
                                     .words = t->comparer,
-                                    .sample_size = sample_size(t->workflow)};
+                                    /* how many records there are is not known yet */
+                                    .sample_size = kin_train_sample(m->random_pairs, UINT64_MAX)};
     for (size_t i = 0; i < m->comparison_count; i++)
         want.values |= (uint32_t)kin_level_is_exact(m->comparisons[i].levels[0]) << i;
     kin_status status = kin_records_read(t->workflow, &want, &t->records, t->err);

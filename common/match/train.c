@@ -4,6 +4,9 @@
 
 #include "common/match/train_impl.h"
 
+/* Random pairs, where nobody says how many: for each record, and in all. */
+enum { PAIRS_EACH = 40, PAIRS_LEAST = 200000, PAIRS_MOST = 1000000 };
+
 /* Before anything is known: every fifth record has a match. */
 static double first_prior(const struct kin_train_input *in)
 {
@@ -65,6 +68,18 @@ static void fill_origin(const struct train *t, const struct kin_train_report *re
         o->passes[p].matches = whole(report->passes[p].matches);
         o->passes[p].recall = report->passes[p].recall;
     }
+}
+
+size_t kin_train_sample(uint32_t pairs, uint64_t records)
+{
+    uint64_t wanted = pairs, n = 2;
+    if (pairs == 0) {
+        wanted = records < PAIRS_MOST ? PAIRS_EACH * records : PAIRS_MOST;
+        wanted = wanted < PAIRS_LEAST ? PAIRS_LEAST : wanted > PAIRS_MOST ? PAIRS_MOST : wanted;
+    }
+    while (n * (n - 1) / 2 < wanted)
+        n++;
+    return (size_t)n;
 }
 
 kin_status kin_train(const struct kin_train_input *input, unsigned without, struct kin_arena *arena,

@@ -114,6 +114,11 @@ kin_status kin_train(const struct kin_train_input *input, unsigned without, stru
                      struct kin_model *out, struct kin_train_report *report,
                      struct kin_err *err) KIN_MUST_CHECK;
 
+/* How many records to take at random, so that all their pairs are about `pairs`. pairs 0: as many
+ * as the number of records asks for: the fewer there are, the fewer pairs have to be kept apart,
+ * and the less does it matter how rare a rare agreement is. */
+size_t kin_train_sample(uint32_t pairs, uint64_t records);
+
 /* The report as plain text, for people. */
 void kin_train_print(const struct kin_model *model, const struct kin_train_report *report,
                      struct kin_buf *out);

@@ -13,12 +13,14 @@
 
 enum {
     RANDOM = 0,
-    MATCH = 1, /* begun as matches; what it became is judged */
-    SHORT_STEPS = 6,
+    MATCH = 1,       /* begun as matches; what it became is judged */
+    FIRST_STEPS = 2, /* from every side ... */
+    SIDES = 5,
+    SHORT_STEPS = 6, /* ... and from the best of them */
     LONG_STEPS = 100,
     REFINING_STEPS = 1000,
-    STEPS_TIMES_PATTERNS = 2500000, /* of a refinement: about an eighth of a second */
-    OVERDISPERSION = 2              /* pairs of one block are not independent observations */
+    STEPS_TIMES_PATTERNS = 600000, /* of a refinement: about a thirtieth of a second */
+    OVERDISPERSION = 2             /* pairs of one block are not independent observations */
 };
 #define SELDOM 0.125
 #define BELIEF                                                                        \
@@ -29,7 +31,7 @@ enum {
 #define DISAGREES_BY 20   /* pairs */
 #define GRADED_BELIEF 2.0 /* pairs of each class that are as all of the pass */
 #define SEARCH_TOLERANCE 1e-3
-#define TOLERANCE 1e-5
+#define TOLERANCE 1e-4
 
 /* ---- starting points ---- */
 
@@ -249,18 +251,46 @@ static bool begin_class(const struct search *s, const struct solution *from, uns
     return true;
 }
 
+/* Of all sides those that look best after few steps, the best first. */
+static unsigned promising_sides(struct search *s, const struct solution *from, unsigned *sides)
+{
+    double scores[SIDES];
+    unsigned n = 0;
+    for (unsigned side = 0; side < 4 + 2 * s->t->count; side++) {
+        struct solution x;
+        if (!begin_class(s, from, side, &x))
+            continue;
+        run(s, &x, FIRST_STEPS);
+        x.score = score_of(s, &x);
+        s->starts++;
+        unsigned at = n;
+        while (at > 0 && scores[at - 1] < x.score)
+            at--;
+        if (at == SIDES)
+            continue;
+        n += n < SIDES;
+        for (unsigned k = n - 1; k > at; k--) {
+            scores[k] = scores[k - 1];
+            sides[k] = sides[k - 1];
+        }
+        scores[at] = x.score;
+        sides[at] = side;
+    }
+    return n;
+}
+
 static bool add_class(struct search *s, struct solution *best)
 {
     struct solution found = {.classes = 0}, x;
     unsigned free_parameters = 1;
     for (unsigned i = 0; i < s->t->count; i++)
         free_parameters += s->data->active >> i & 1 ? s->t->levels[i] - 1 : 0;
-    for (unsigned side = 0; side < 4 + 2 * s->t->count; side++) {
-        if (!begin_class(s, best, side, &x))
+    unsigned sides[SIDES], n = promising_sides(s, best, sides);
+    for (unsigned k = 0; k < n; k++) {
+        if (!begin_class(s, best, sides[k], &x))
             continue;
         run(s, &x, SHORT_STEPS);
         x.score = score_of(s, &x);
-        s->starts++;
         if (found.classes == 0 || x.score > found.score)
             found = x;
     }

@@ -67,15 +67,15 @@ static const struct kin_check_key threshold_keys[] = {
     {"weight", "a number, -64 to 64", NULL, kin_check_threshold_weight, 0, 0, 0},
 };
 
-#define PAIRS(name)                                                                                \
-    {                                                                                              \
-#name, "a whole number, 10000 to 1000000000", "1000000", kin_check_u32, 10000, 1000000000, \
-            offsetof(struct kin_workflow_model, name)                                              \
+#define PAIRS(name, default)                                                                     \
+    {                                                                                            \
+#name, "a whole number, 10000 to 1000000000", default, kin_check_u32, 10000, 1000000000, \
+            offsetof(struct kin_workflow_model, name)                                            \
     }
 static const struct kin_check_key train_keys[] = {
     {"passes", "a list of items of block_on", "all of block_on", kin_check_train_passes, 0, 0, 0},
-    PAIRS(random_pairs),
-    PAIRS(pass_pairs),
+    PAIRS(random_pairs, "40 for each record, 200000 to 1000000"),
+    PAIRS(pass_pairs, "1000000"),
 };
 
 static const struct kin_check_key comparison_keys[] = {

@@ -268,7 +268,7 @@ KIN_CHECK_ROW(kin_check_model)
     struct kin_workflow_model *model = c->w->model = kin_check_alloc(c, 1, sizeof *model);
     if (!model)
         return;
-    model->random_pairs = model->pass_pairs = PAIRS_DEFAULT;
+    model->pass_pairs = PAIRS_DEFAULT;
     model->threshold_count = 1;
     model->thresholds[0] = (struct kin_threshold){kin_probability_weight(0.95), 0.95, "0.95"};
     kin_check_map(c, KIN_CHECK_MODEL, v, model);

@@ -68,7 +68,7 @@ struct kin_workflow_model {
     /* training: */
     uint8_t passes[KIN_MODEL_PASSES_MAX]; /* numbers of blocking keys, in the order of block_on */
     size_t pass_count;
-    uint32_t random_pairs; /* that u is taken from, about */
+    uint32_t random_pairs; /* that u is taken from, about; 0: by the number of records */
     uint32_t pass_pairs;   /* of each pass that are looked at, about */
 };
 

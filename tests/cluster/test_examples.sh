@@ -20,7 +20,7 @@ senzing_truthset  pairs    0.940
 splink_fake1000   pairs    0.970
 febrl3            pairs    0.998
 fodors_zagats.model     across   0.980
-senzing_truthset.model  pairs    0.850
+senzing_truthset.model  pairs    0.970
 splink_fake1000.model   pairs    0.960
 febrl3.model            pairs    0.998
 '

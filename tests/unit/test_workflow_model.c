@@ -92,7 +92,7 @@ static void a_model_alone_has_defaults(void **state)
     assert_null(m->file);
     assert_int_equal(m->pass_count, 3);
     assert_memory_equal(m->passes, ((uint8_t[]){0, 1, 2}), 3);
-    assert_int_equal(m->random_pairs, 1000000);
+    assert_int_equal(m->random_pairs, 0);
     assert_int_equal(m->pass_pairs, 1000000);
     assert_int_equal(p.w->cluster, KIN_CLUSTER_LINKAGE);
     assert_int_equal(p.w->clean_count, 0);
