@@ -37,8 +37,8 @@ struct veto {
     struct star_at *stars;          /* by root */
     struct component *components;
     uint32_t component_count;
-    uint64_t unchecked, decided;    /* components that are not listed: too large; plain to see */
-    uint32_t next, done; /* components given to a batch; finished */
+    uint64_t unchecked, decided; /* components that are not listed: too large; plain to see */
+    uint32_t next, done;         /* components given to a batch; finished */
     unsigned turn;
     struct veto_batch batches[VETO_TASKS_AT_ONCE];
     struct kin_buf again; /* u32 first, u32 end: batches that were too large, in halves */

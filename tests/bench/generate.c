@@ -291,16 +291,12 @@ static bool parse_option(int option, struct options *o)
 
 static bool parse_options(int argc, char **argv, struct options *o)
 {
-    static const struct option options[] = {{"records", required_argument, NULL, 'n'},
-                                            {"seed", required_argument, NULL, 's'},
-                                            {"out", required_argument, NULL, 'o'},
-                                            {"duplicates", required_argument, NULL, 'd'},
-                                            {"format", required_argument, NULL, 'f'},
-                                            {"sources", required_argument, NULL, 'm'},
-                                            {"pairs", required_argument, NULL, 'p'},
-                                            {"columns", required_argument, NULL, 'c'},
-                                            {"skew", required_argument, NULL, 'k'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"records", required_argument, NULL, 'n'}, {"seed", required_argument, NULL, 's'},
+        {"out", required_argument, NULL, 'o'},     {"duplicates", required_argument, NULL, 'd'},
+        {"format", required_argument, NULL, 'f'},  {"sources", required_argument, NULL, 'm'},
+        {"pairs", required_argument, NULL, 'p'},   {"columns", required_argument, NULL, 'c'},
+        {"skew", required_argument, NULL, 'k'},    {NULL, 0, NULL, 0}};
     *o = (struct options){.people = {.records = UINT64_MAX, .duplicates_ppm = 220000},
                           .sources = 1,
                           .cells = ALL_CELLS};
