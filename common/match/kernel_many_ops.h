@@ -46,7 +46,8 @@ MANY_INLINE lanes_8 look_up(const uint8_t *table, unsigned rows, lanes_8 codes)
     for (unsigned r = 0; r < rows; r++) {
         /* a shuffle gives 0 where the highest bit is set: so it is in codes of other rows */
         lanes_8 row = codes ^ (uint8_t)(KIN_MANY_ROW * r);
-        __m128i bytes = _mm_load_si128((const __m128i *)(const void *)(table + KIN_MANY_ROW * r));
+        __m128i bytes =
+            _mm_load_si128((const __m128i *)(const void *)(table + (size_t)KIN_MANY_ROW * r));
 #if MANY_LEVEL == 2
         __m256i at = _mm256_adds_epu8((__m256i)row, _mm256_set1_epi8(0x70));
         found |= (lanes_8)_mm256_shuffle_epi8(_mm256_broadcastsi128_si256(bytes), at);

@@ -205,7 +205,7 @@ static bool reserve(struct db *db, size_t more)
     if (db->cap - db->count >= more)
         return true;
     size_t cap = db->cap + db->cap / 2 + more;
-    struct entry **entries = kin_reallocarray(db->entries, cap, sizeof *entries);
+    struct entry **entries = kin_reallocarray(db->entries, cap, sizeof(void *));
     if (!entries)
         return false;
     db->entries = entries;
@@ -217,7 +217,7 @@ static void install(struct memory_store *s, struct db *db, struct draft *d)
 {
     size_t at = find(db, key_of(d->entry));
     if (!has_key(db, at, key_of(d->entry))) {
-        memmove(db->entries + at + 1, db->entries + at, (db->count - at) * sizeof *db->entries);
+        memmove(db->entries + at + 1, db->entries + at, (db->count - at) * sizeof(void *));
         db->entries[at] = d->entry;
         db->count++;
         d->entry = NULL;
