@@ -7,10 +7,14 @@
 
 /* Which components there are, and what links their members: edges, stars, links of people. */
 
+/* For never rules: whom to ask for the features of a record. */
 static kin_status find_homes(struct veto *v, struct page_view *view)
 {
     const struct cjob *job = view->job;
-    for (uint64_t chunk = 0; chunk < job->chunk_count; chunk++) {
+    v->home = kin_calloc(job->records, 1);
+    if (!v->home)
+        return KIN_E_NOMEM;
+    for (uint64_t chunk = 0; chunk < job->chunk_count && job->shards.workers > 1; chunk++) {
         const struct kin_page *page = page_view_get(view, chunk);
         if (!page)
             return view->status;
@@ -234,10 +238,7 @@ kin_status veto_prepare(struct veto *v, struct kin_coordinator *c, struct kin_en
     struct page_view view;
     struct link_counts n = {0};
     kin_status status = page_view_init(&view, env, job);
-    v->home = kin_calloc(job->records, 1);
-    if (status == KIN_OK && !v->home)
-        status = KIN_E_NOMEM;
-    if (status == KIN_OK && job_workers(c) > 1)
+    if (status == KIN_OK && job->workflow->never_count)
         status = find_homes(v, &view);
     if (status == KIN_OK)
         status = list_components(v, job);

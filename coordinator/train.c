@@ -32,16 +32,12 @@ void train_free(struct cjob *job)
 static void write_counts(const struct train *t, unsigned list, bool wanted, struct kin_buf *out)
 {
     const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[list].p;
-    size_t n = wanted ? t->counts[list].n / sizeof *k : 0, kept = 0;
-    for (size_t j = 0; j < n; j++)
-        kept += k[j].value > 1; /* what was seen once needs no entry */
+    size_t n = wanted ? t->counts[list].n / sizeof *k : 0;
     kin_buf_u64(out, wanted ? t->totals[list] : 0);
-    kin_buf_u64(out, kept);
+    kin_buf_u64(out, n);
     for (size_t j = 0; j < n; j++) {
-        if (k[j].value > 1) {
-            kin_buf_u64(out, k[j].key);
-            kin_buf_u64(out, k[j].value);
-        }
+        kin_buf_u64(out, k[j].key);
+        kin_buf_u64(out, k[j].value);
     }
 }
 
@@ -105,16 +101,11 @@ kin_status train_decider(const struct cjob *job, struct kin_value_counts *counts
     struct kin_model_tables tables;
     kin_status status = kin_model_read(job->model_text.p, job->model_text.n, &arena, &model, err);
     for (unsigned i = 0; status == KIN_OK && i < job->workflow->model->comparison_count; i++) {
-        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[i].p;
-        size_t n = t->counts[i].n / sizeof *k, kept = 0;
+        size_t n;
         if (!job->workflow->model->comparisons[i].term_frequency)
             continue;
-        struct kin_value_count *items = kin_reallocarray(NULL, n, sizeof *items);
-        for (size_t j = 0; items && j < n; j++) {
-            if (k[j].value > 1)
-                items[kept++] = (struct kin_value_count){k[j].key, k[j].value};
-        }
-        status = items ? kin_value_counts_set(counts, i, t->totals[i], items, kept) : KIN_E_NOMEM;
+        struct kin_value_count *items = train_counts_of(t, i, &n);
+        status = items ? kin_value_counts_set(counts, i, t->totals[i], items, n) : KIN_E_NOMEM;
         kin_free(items);
     }
     if (status == KIN_OK) {

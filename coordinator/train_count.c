@@ -135,21 +135,26 @@ static kin_status add_up(struct train *t)
     return KIN_OK;
 }
 
+struct kin_value_count *train_counts_of(const struct train *t, unsigned list, size_t *n)
+{
+    const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[list].p;
+    *n = t->counts[list].n / sizeof *k;
+    struct kin_value_count *items = kin_reallocarray(NULL, *n, sizeof *items);
+    for (size_t i = 0; items && i < *n; i++)
+        items[i] = (struct kin_value_count){k[i].key, k[i].value};
+    return items;
+}
+
 /* The coordinator compares the sample by the same tokens. */
 static kin_status set_tokens(struct train *t)
 {
     for (unsigned i = 0; t->values >> (KIN_COUNT_TOKENS_BIT + i); i++) {
         unsigned list = KIN_COMPARISONS_MAX + i;
-        const struct kin_keyed *k = (const struct kin_keyed *)(const void *)t->counts[list].p;
-        size_t n = t->counts[list].n / sizeof *k, kept = 0;
-        struct kin_value_count *items = kin_reallocarray(NULL, n + 1, sizeof *items);
+        size_t n;
+        struct kin_value_count *items = train_counts_of(t, list, &n);
         if (!items)
             return KIN_E_NOMEM;
-        for (size_t j = 0; j < n; j++) {
-            if (k[j].value > 1)
-                items[kept++] = (struct kin_value_count){k[j].key, k[j].value};
-        }
-        kin_status status = kin_comparer_set_tokens(t->comparer, i, t->totals[list], items, kept);
+        kin_status status = kin_comparer_set_tokens(t->comparer, i, t->totals[list], items, n);
         kin_free(items);
         if (status != KIN_OK)
             return status;

@@ -27,6 +27,8 @@ struct train {
 void train_ready(struct kin_coordinator *c);
 /* train_count.c: workers count, by a plan that is written here. */
 void train_count_begin(struct kin_coordinator *c);
+/* What was counted, added up, of one list; owned by the caller. NULL: out of memory. */
+struct kin_value_count *train_counts_of(const struct train *t, unsigned list, size_t *n);
 /* train_fit.c: the counts of all workers are added up: all else that a model is made of. */
 void train_fit_begin(struct kin_coordinator *c);
 

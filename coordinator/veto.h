@@ -31,7 +31,7 @@ struct veto_batch {
 
 struct veto {
     uint32_t *members;              /* records by component, ascending within one */
-    uint8_t *home;                  /* [records] */
+    uint8_t *home;                  /* [records]; NULL: there are no never rules */
     struct kin_keyed *edges;        /* by root: value is the index in job->edges */
     struct kin_keyed *must, *never; /* by root: value is the index in job->must, job->never */
     struct star_at *stars;          /* by root */
