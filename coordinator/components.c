@@ -170,6 +170,7 @@ static kin_status list_stars(struct veto *v, struct kin_coordinator *c, size_t *
         struct kin_cursor at =
             kin_cursor_of(c->job->workers[w].stars.p, c->job->workers[w].stars.n);
         while (kin_cursor_left(&at)) {
+            kin_cursor_u64(&at); /* its key */
             struct star_at star = {.rule = kin_cursor_u32(&at), .count = kin_cursor_u32(&at)};
             star.members = star.count <= kin_cursor_left(&at) / 4
                                ? kin_cursor_take(&at, 4 * (size_t)star.count)

@@ -54,7 +54,8 @@ static inline unsigned kin_home_worker(const struct kin_shard_map *map, uint64_t
 enum kin_pull {
     KIN_PULL_FOREST = 1, /* offset: entry; payload: entries of KIN_FOREST_BYTES */
     KIN_PULL_EDGES = 2,  /* offset: page; payload: entries of KIN_EDGE_BYTES, by (a, b) ascending */
-    KIN_PULL_STARS = 3,  /* offset: byte; payload: u32 rule, u32 count, u32 member[count] ... */
+    KIN_PULL_STARS = 3,  /* offset: byte; payload: u64 key, u32 rule, u32 count, u32
+                              member[count] ... */
     KIN_PULL_FEATURES =
         4, /* request payload: u32 record[]; payload: their features, in that order */
     KIN_PULL_PATTERNS = 5, /* offset: entry; payload: entries of KIN_PATTERN_BYTES */

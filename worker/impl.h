@@ -193,8 +193,9 @@ struct worker_job {
     struct kin_buf match_answer; /* MATCHED payload */
     struct kin_buf edges;        /* struct kin_buf of each task that is done: struct kin_keyed, in
                                     order: (local a << 32 | local b), rule, weight */
-    struct kin_buf stars;        /* as PULL STARS answers */
-    struct kin_buf forest;       /* as PULL FOREST answers */
+    bool stars_kept;
+    struct kin_buf stars;  /* as PULL STARS answers */
+    struct kin_buf forest; /* as PULL FOREST answers */
     uint64_t edge_pages, stores_left;
     kin_status match_status;
 

@@ -341,10 +341,10 @@ static uint32_t first_star_rule(const struct worker_job *job, const uint8_t *a, 
 /* One star: members with the same values, in (source, id) order; the smallest is the centre. With
  * pairs: across_sources only members of different sources match, so those of the centre's own
  * source are joined to the first member of another one. */
-static void put_star(struct match_task *t, const struct star_member *m, size_t n,
-                     const struct kin_key_rule *rule)
+static void put_star(struct match_task *t, const struct star_member *m, size_t n, uint64_t key)
 {
     const struct worker_job *job = t->task.job;
+    const struct kin_key_rule *rule = &job->workflow->keys[kin_key_rule_number(key)];
     size_t other = 1; /* first member of another source */
     if (job->workflow->across_sources) {
         while (other < n && kin_features_source(m[other].rec) == kin_features_source(m[0].rec))
@@ -357,8 +357,9 @@ static void put_star(struct match_task *t, const struct star_member *m, size_t n
         uint32_t first = first_star_rule(job, m[i].rec, m[to].rec, rule->match_rule);
         put_edge(t, m[i].local, m[to].local, first | KIN_EDGE_STAR, 0);
     }
-    if (!kin_workflow_clusters(job->workflow))
+    if (!job->stars_kept)
         return;
+    kin_buf_u64(&t->stars, key);
     kin_buf_u32(&t->stars, rule->match_rule);
     kin_buf_u32(&t->stars, (uint32_t)n);
     for (size_t i = 0; i < n; i++)
@@ -394,7 +395,7 @@ static kin_status walk_star(struct match_task *t, const struct partition *p, con
                           memcmp(t->values.p + m[end].from, t->values.p + m[i].from, m[i].n) == 0;
              end++)
             continue;
-        put_star(t, m + i, end - i, rule);
+        put_star(t, m + i, end - i, b->key);
     }
     return KIN_OK;
 }
@@ -542,6 +543,7 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
     kin_buf_clear(&job->stars);
     kin_free(job->rule_counts);
     job->weigh = m->u.match.weigh ? m->u.match.weigh : 1;
+    job->stars_kept = m->u.match.stars || kin_workflow_clusters(job->workflow);
     job->rule_counts = kin_calloc(worker_match_words(job) + 1, sizeof(uint64_t));
     kin_status status = job->rule_counts ? make_items(job) : KIN_E_NOMEM;
     if (status == KIN_OK && job->workflow->model && !job->model_decider)
