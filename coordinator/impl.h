@@ -355,6 +355,8 @@ struct split_input {
     const struct kin_header *header;
     const struct kin_chunk *chunk;
     const struct kin_shard_map *shards;
+    /* NULL, or to be told of rejected rows: u32 line, u32 bytes of field, u32 of reason, both */
+    struct kin_buf *rejects;
 };
 struct split_output { /* all owned */
     uint32_t count, rejected;

@@ -1,6 +1,6 @@
 #include "coordinator/impl.h"
 
-#include "common/record/codes.h"
+#include "coordinator/row_features.h"
 
 #include <string.h>
 
@@ -10,29 +10,17 @@
 
 enum { PAYLOAD_PER_BYTE = 5 }; /* of a chunk: a guess that makes most growing needless */
 
-/* Which columns fill which field, for the columns met so far in the chunk. */
-struct column_use {
-    size_t known;        /* columns looked at */
-    int id, updated;     /* column index or -1 */
-    int **field_columns; /* [field][k]: index of the k-th column of the field, or -1 */
-};
-
 struct splitter {
     const struct split_input *in;
     const struct kin_workflow *workflow;
     const struct kin_workflow_source *source;
-    struct kin_arena arena;
-    struct kin_norm_scratch *norm;
+    struct row_features features;
     struct kin_rows *rows;
-    struct column_use use;
-    struct kin_buf cell_of; /* u32[columns]: index of the first cell of the column + 1, this row */
-    struct kin_buf record;  /* the record being built */
+    struct kin_buf record;    /* the record being built */
     struct split_output *out; /* features go straight into the payloads, rows behind them */
     struct kin_batch_rows_builder builders[KIN_WORKERS_MAX];
     uint32_t counts[KIN_WORKERS_MAX];
     struct kin_page_builder page;
-    uint32_t *unparsable; /* [field] */
-    uint64_t excess;
     uint32_t count, rejected;
     uint64_t source_seed;
 };
@@ -78,110 +66,14 @@ static void reject(struct splitter *s, const struct kin_row *row, struct kin_str
     kin_buf_putc(e, ',');
     put_raw(e, row->raw);
     kin_buf_putc(e, '\n');
+    if (s->in->rejects) {
+        kin_buf_u32(s->in->rejects, (uint32_t)row->line);
+        kin_buf_u32(s->in->rejects, (uint32_t)field.n);
+        kin_buf_u32(s->in->rejects, (uint32_t)strlen(reason));
+        kin_buf_put(s->in->rejects, field.p, field.n);
+        kin_buf_puts(s->in->rejects, reason);
+    }
     s->rejected++;
-}
-
-static kin_status use_init(struct splitter *s)
-{
-    size_t fields = s->workflow->schema.count;
-    s->use.id = s->use.updated = -1;
-    s->use.field_columns = kin_arena_calloc(&s->arena, fields, sizeof *s->use.field_columns);
-    if (!s->use.field_columns)
-        return KIN_E_NOMEM;
-    for (size_t f = 0; f < fields; f++) {
-        size_t n = s->source->columns[f].count;
-        s->use.field_columns[f] = kin_arena_alloc(&s->arena, (n + 1) * sizeof(int));
-        if (!s->use.field_columns[f])
-            return KIN_E_NOMEM;
-        for (size_t k = 0; k < n; k++)
-            s->use.field_columns[f][k] = -1;
-    }
-    return KIN_OK;
-}
-
-/* Looks at the columns that are new since the last row (CSV: all of them, once). */
-static bool use_update(struct splitter *s)
-{
-    size_t count;
-    const struct kin_str *names = kin_rows_columns(s->rows, &count);
-    for (; s->use.known < count; s->use.known++) {
-        struct kin_str name = names[s->use.known];
-        int index = (int)s->use.known;
-        if (kin_str_eq(name, kin_str_of(s->source->id)))
-            s->use.id = index;
-        if (s->source->updated && kin_str_eq(name, kin_str_of(s->source->updated)))
-            s->use.updated = index;
-        for (size_t f = 0; f < s->workflow->schema.count; f++) {
-            for (size_t k = 0; k < s->source->columns[f].count; k++) {
-                if (kin_str_eq(name, kin_str_of(s->source->columns[f].names[k])))
-                    s->use.field_columns[f][k] = index;
-            }
-        }
-        kin_buf_u32(&s->cell_of, 0);
-    }
-    return !s->cell_of.failed;
-}
-
-static uint32_t *cell_of(struct splitter *s, uint32_t column)
-{
-    return (uint32_t *)(void *)s->cell_of.p + column;
-}
-
-static struct kin_str cell_value(struct splitter *s, const struct kin_row *row, int column)
-{
-    uint32_t at = column < 0 ? 0 : *cell_of(s, (uint32_t)column);
-    return at ? row->cells[at - 1].value : (struct kin_str){NULL, 0};
-}
-
-static struct kin_str trimmed(struct kin_str v)
-{
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
-        v.p++;
-        v.n--;
-    }
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
-}
-
-struct filling {
-    struct kin_features_builder *builder;
-    unsigned field;
-    bool begun;
-};
-
-static void add_value(struct splitter *s, struct filling *to, struct kin_str raw)
-{
-    struct kin_norm_value value;
-    const struct kin_field *def = &s->workflow->fields[to->field];
-    enum kin_norm norm = kin_normalise(s->norm, def, raw, &value);
-    s->unparsable[to->field] += norm == KIN_NORM_BAD;
-    if (norm != KIN_NORM_VALUE)
-        return;
-    if (!to->begun)
-        kin_features_field(to->builder, to->field);
-    to->begun = true;
-    kin_features_value(to->builder, value.p, value.bytes, value.ascii);
-}
-
-/* All values of one field, normalised, into the builder. */
-static void add_field(struct splitter *s, struct kin_features_builder *b, const struct kin_row *row,
-                      unsigned field)
-{
-    struct filling to = {b, field, false};
-    const struct kin_field *def = &s->workflow->fields[field];
-    for (size_t k = 0; k < s->source->columns[field].count; k++) {
-        int column = s->use.field_columns[field][k];
-        uint32_t at = column < 0 ? 0 : *cell_of(s, (uint32_t)column);
-        /* the cells of an array follow one another */
-        for (; at && at <= row->count && row->cells[at - 1].column == (uint32_t)column; at++) {
-            struct kin_str cell = row->cells[at - 1].value, code;
-            if (!def->codes)
-                add_value(s, &to, cell);
-            for (size_t from = 0; def->codes && kin_code_next(cell, &from, &code);)
-                add_value(s, &to, code);
-        }
-    }
 }
 
 static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
@@ -202,7 +94,7 @@ static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
     struct kin_batch_rows_builder *rows = &s->builders[home];
     kin_batch_rows_begin_row(rows, s->count, updated, (uint16_t)s->in->file->source, id);
     for (size_t i = 0; i < row->count; i++) {
-        if ((int)row->cells[i].column != s->use.id)
+        if ((int)row->cells[i].column != s->features.id)
             kin_batch_rows_cell(rows, (uint16_t)row->cells[i].column, row->cells[i].value);
     }
     kin_batch_rows_end_row(rows);
@@ -210,31 +102,20 @@ static void deal_out(struct splitter *s, const uint64_t *keys, size_t key_count,
 
 static kin_status add_record(struct splitter *s, const struct kin_row *row, struct kin_str id)
 {
-    const struct kin_workflow *w = s->workflow;
-    struct kin_features_builder b;
-    uint64_t keys[KIN_KEYS_MAX], excess = 0;
+    uint64_t keys[KIN_KEYS_MAX];
     size_t key_count = 0;
     struct kin_buf *to = s->in->shards->workers > 1 ? &s->record : &s->out->payload[0];
     kin_buf_clear(&s->record);
-    kin_features_begin(&b, to, (unsigned)w->schema.count, s->count, (uint16_t)s->in->file->source,
-                       id);
-    for (unsigned f = 0; f < w->schema.count; f++)
-        add_field(s, &b, row, f);
-    const uint8_t *rec = kin_features_peek(&b);
-    if (rec)
-        key_count =
-            kin_blocking_keys(w->keys, w->key_count, rec, w->limits.max_keys, keys, &excess);
-    kin_status status = kin_features_end(&b, keys, key_count);
+    kin_status status =
+        row_features_build(&s->features, row, s->count, (uint16_t)s->in->file->source, id, to, keys,
+                           &key_count);
     if (status == KIN_E_LIMIT) {
         reject(s, row, id, (struct kin_str){NULL, 0}, "normalised record is larger than 256 KiB");
         return KIN_OK;
     }
     if (status != KIN_OK)
         return status;
-    int64_t updated = INT64_MIN;
-    if (s->use.updated >= 0 && !kin_parse_timestamp(cell_value(s, row, s->use.updated), &updated))
-        updated = INT64_MIN;
-    s->excess += excess;
+    int64_t updated = row_features_updated(&s->features, row);
     deal_out(s, keys, key_count, row, id, updated);
     kin_buf_put(&s->page.ids, id.p, id.n);
     kin_buf_u32(&s->page.id_ends, (uint32_t)s->page.ids.n);
@@ -250,12 +131,9 @@ static kin_status take_row(struct splitter *s, const struct kin_row *row)
         reject(s, row, none, row->field, row->reason);
         return KIN_OK;
     }
-    if (!use_update(s))
+    if (!row_features_begin(&s->features, s->rows, row))
         return KIN_E_NOMEM;
-    for (size_t i = row->count; i-- > 0;)
-        *cell_of(s, row->cells[i].column) = (uint32_t)i + 1;
-    struct kin_str id = trimmed(cell_value(s, row, s->use.id)),
-                   id_column = kin_str_of(s->source->id);
+    struct kin_str id = row_features_id(&s->features, row), id_column = kin_str_of(s->source->id);
     kin_status status = KIN_OK;
     if (id.n == 0)
         reject(s, row, none, id_column, "id is missing or empty");
@@ -266,8 +144,7 @@ static kin_status take_row(struct splitter *s, const struct kin_row *row)
             KIN_E_LIMIT; /* chunks are bounded in bytes: cannot be reached with sane settings */
     else
         status = add_record(s, row, id);
-    for (size_t i = 0; i < row->count; i++)
-        *cell_of(s, row->cells[i].column) = 0;
+    row_features_end(&s->features, row);
     return status;
 }
 
@@ -298,9 +175,9 @@ static kin_status write_outputs(struct splitter *s, struct split_output *out)
                             .hash = out->hash,
                             .count = s->count,
                             .rejected = s->rejected,
-                            .excess_keys = s->excess,
+                            .excess_keys = s->features.excess,
                             .field_count = (uint32_t)s->workflow->schema.count,
-                            .unparsable = (const uint8_t *)s->unparsable};
+                            .unparsable = (const uint8_t *)s->features.unparsable};
     kin_page_write(&s->page, &head, &out->page);
     out->count = s->count;
     out->rejected = s->rejected;
@@ -329,11 +206,9 @@ kin_status split_chunk(const struct split_input *in, struct split_output *out)
     s.out = out;
     kin_status status = begin_payloads(in, out);
     s.source_seed = kin_hash64(s.source->name, strlen(s.source->name), 0);
-    s.norm = kin_norm_scratch_new();
     s.rows = kin_rows_new(in->reader);
-    s.unparsable = kin_arena_calloc(&s.arena, in->workflow->schema.count + 1, sizeof *s.unparsable);
     if (status == KIN_OK)
-        status = s.norm && s.rows && s.unparsable ? use_init(&s) : KIN_E_NOMEM;
+        status = s.rows ? row_features_init(&s.features, in->workflow, s.source) : KIN_E_NOMEM;
     if (status == KIN_OK) {
         struct kin_row row;
         kin_rows_begin(s.rows, in->header, in->chunk);
@@ -349,13 +224,11 @@ kin_status split_chunk(const struct split_input *in, struct split_output *out)
     for (unsigned w = 0; w < in->shards->workers; w++) {
         kin_buf_deinit(&s.builders[w].rows);
     }
-    kin_buf_deinit(&s.cell_of);
+    row_features_deinit(&s.features);
     kin_buf_deinit(&s.record);
     kin_page_builder_deinit(&s.page);
-    kin_norm_scratch_free(s.norm);
     if (s.rows)
         kin_rows_free(s.rows);
-    kin_arena_deinit(&s.arena);
     return status;
 }
 
