@@ -14,5 +14,6 @@ int kin_command_status(int argc, char **argv);
 int kin_command_suggest(int argc, char **argv);
 int kin_command_explain(int argc, char **argv);
 int kin_command_report(int argc, char **argv);
+int kin_command_serve(int argc, char **argv);
 
 #endif

@@ -22,6 +22,8 @@ static const char usage[] =
     "  evaluate --truth FILE RESULT   precision, recall and F1 against a truth file\n"
     "  explain WORKFLOW A B           why two records match or do not; or a MatchGroup\n"
     "\n"
+    "  serve [WORKFLOW] --data DIR    match, then serve lookups, changes and HTTP\n"
+    "\n"
     "on a running cluster, named by --cluster URL or KINDRED_CLUSTER:\n"
     "  match WORKFLOW -o DIR          the same job, run there\n"
     "  jobs                           its jobs, and how far they are\n"
@@ -42,7 +44,7 @@ static const struct command {
     {"evaluate", kin_command_evaluate}, {"jobs", kin_command_jobs},
     {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
     {"status", kin_command_status},     {"explain", kin_command_explain},
-    {"report", kin_command_report},
+    {"report", kin_command_report},     {"serve", kin_command_serve},
 };
 
 static const struct command *find_command(const char *name)

@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -96,6 +96,7 @@ static kin_status take_job(struct kin_coordinator *c, struct jobrec *rec,
     struct kin_problems problems = {0};
     rec->token = m->u.submit.token;
     rec->pairs = m->u.submit.pairs;
+    rec->serve = m->u.submit.serve;
     rec->sent = out.n == 0;
     rec->workflow =
         kin_strndup(m->u.submit.workflow.p ? m->u.submit.workflow.p : "", m->u.submit.workflow.n);
@@ -267,7 +268,7 @@ void client_on_message(struct kin_coordinator *c, kin_node_id from, const struct
                        struct kin_frame *f)
 {
     struct jobrec *rec;
-    if (!c->queue->loaded)
+    if (!c->queue->loaded || !c->lives_loaded)
         return; /* it asks again */
     switch (m->type) {
     case KIN_MSG_SUBMIT:
@@ -289,6 +290,33 @@ void client_on_message(struct kin_coordinator *c, kin_node_id from, const struct
         break;
     case KIN_MSG_STATUS:
         on_status(c, from, m);
+        break;
+    case KIN_MSG_LOOKUP:
+        live_serve_lookup(c, from, m, f);
+        break;
+    case KIN_MSG_PUT:
+        live_serve_put(c, from, m, f);
+        break;
+    case KIN_MSG_GROUP:
+        live_serve_group(c, from, m);
+        break;
+    case KIN_MSG_CHANGES:
+        live_serve_changes(c, from, m);
+        break;
+    case KIN_MSG_HISTORY:
+        live_serve_history(c, from, m);
+        break;
+    case KIN_MSG_LINK:
+        live_serve_link(c, from, m);
+        break;
+    case KIN_MSG_LINKS:
+        live_serve_links(c, from, m);
+        break;
+    case KIN_MSG_EXPLAIN:
+        live_serve_explain(c, from, m);
+        break;
+    case KIN_MSG_DOC:
+        docs_on_message(c, from, m, f);
         break;
     default: /* for others */
         break;

@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,12 +38,18 @@ void coordinator_send(struct kin_coordinator *c, unsigned worker, struct kin_mes
                       uint64_t request, struct kin_frame *payload)
 {
     const struct peer *p = c->job->workers[worker].peer;
-    struct kin_frame *f = encode(c, m, p->epoch, request);
+    coordinator_send_to(c, (kin_node_id)(p - c->peers) + 1, m, request, payload);
+}
+
+void coordinator_send_to(struct kin_coordinator *c, kin_node_id worker, struct kin_message *m,
+                         uint64_t request, struct kin_frame *payload)
+{
+    struct kin_frame *f = encode(c, m, c->peers[worker - 1].epoch, request);
     if (!f)
         return;
     if (payload)
         kin_frame_share_payload(f, payload);
-    c->env->ops->send(c->env, (kin_node_id)(p - c->peers) + 1, f);
+    c->env->ops->send(c->env, worker, f);
 }
 
 void coordinator_reply(struct kin_coordinator *c, kin_node_id to, struct kin_message *m,
@@ -90,6 +96,10 @@ static void on_worker_message(struct kin_coordinator *c, kin_node_id node,
         member_on_lease(c, node, m);
         return;
     }
+    if (m->type >= KIN_MSG_LIVE_OPENED && m->type <= KIN_MSG_LIVE_FETCHED) {
+        live_on_answer(c, node, m, f);
+        return;
+    }
     if (!c->job || c->job->failed || !c->job->dealt || p->index == NO_INDEX)
         return;
     struct cworker *w = &c->job->workers[p->index];
@@ -130,6 +140,10 @@ static void tick(struct kin_timer *t)
     }
     if (c->job && !c->job->failed)
         rpc_pump(c);
+    if (c->job && !c->job->failed && c->job->prepare_waits)
+        live_prepare(c);
+    if (c->lives_loaded)
+        lives_tick(c);
     if (c->queue)
         queue_tick(c);
     c->env->ops->timer_arm(c->env, &c->tick, TICK_US);
@@ -172,7 +186,7 @@ static void generation_stored(struct cstore *s, kin_status status)
     if (c->args->job)
         job_start(c, c->args->job, NULL, false);
     else
-        queue_start(c);
+        lives_start(c);
 }
 
 static void boot_finish(struct ctask *task)
@@ -229,8 +243,10 @@ static void coordinator_stop(void *node)
 {
     struct kin_coordinator *c = node;
     c->env->ops->timer_cancel(c->env, &c->tick);
+    c->stopping = true;
     job_free(c);
     tasks_free(c);
+    lives_free(c);
     queue_free(c);
     c->args->self = NULL;
     kin_free(c);
@@ -310,7 +326,7 @@ void job_over(struct kin_coordinator *c, kin_status status, const char *error)
 {
     if (c->job && (status != KIN_OK || c->queue))
         c->job->failed = true;
-    bool close = c->job && (status == KIN_OK || c->queue);
+    bool close = c->job && (status == KIN_OK || c->queue) && !c->job->served;
     for (unsigned w = 0; close && w < job_workers(c); w++) {
         struct kin_message m = {.type = KIN_MSG_JOB_CLOSE};
         m.u.job_close.job = c->job->id;

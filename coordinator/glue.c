@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -274,7 +274,7 @@ static void ask_next(struct kin_coordinator *c)
     if (g->at == g->count) {
         glue_free(g);
         c->job->glue = NULL;
-        write_begin(c);
+        live_prepare(c);
         return;
     }
     g->waiting = job_workers(c);
@@ -292,7 +292,7 @@ static void ask_next(struct kin_coordinator *c)
 void glue_begin(struct kin_coordinator *c)
 {
     if (!c->job->glue) {
-        write_begin(c);
+        live_prepare(c);
         return;
     }
     track_advance_all(c); /* a worker that came back has to match again */

@@ -15,7 +15,7 @@
 #include "proto/jobs.h"
 #include "proto/message.h"
 
-enum { DB_META, DB_PAGES, DB_JOBS, DB_SPOOL };
+enum { DB_META, DB_PAGES, DB_JOBS, DB_SPOOL, DB_LIVE, DB_IDS, DB_FEED, DB_LOG };
 enum {
     CHUNK_WINDOW = 16,      /* chunks cut and not yet durable everywhere */
     RETRY_US = 1000 * 1000, /* an unanswered request is repeated after this */
@@ -57,6 +57,7 @@ void *ctask_new(struct kin_coordinator *c, size_t bytes,
                 void (*run)(struct kin_env *, struct kin_work *), void (*finish)(struct ctask *),
                 void (*release)(struct ctask *));
 void ctask_start(struct ctask *t);
+void ctask_drop(struct ctask *t); /* one that was not started */
 
 struct cstore {
     struct kin_store_op op;
@@ -67,7 +68,10 @@ struct cstore {
     struct kin_store_put *puts;
     struct kin_buf memory;
     uint64_t number;
+    kin_node_id asked_by;
     void (*finish)(struct cstore *s, kin_status status); /* [loop] as in struct ctask */
+    struct live *live; /* of live_store */
+    void (*live_done)(struct live *live, kin_status status);
 };
 struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
                           void (*finish)(struct cstore *, kin_status));
@@ -219,6 +223,9 @@ struct cjob {
     bool dealt;     /* shards and workers are known */
     bool renewed;   /* what the store holds of the job is not to be resumed */
     unsigned least; /* workers it begins with */
+    bool served;               /* its workers keep what they have */
+    bool prepare_waits;        /* until what is served now has nothing under way */
+    struct prepared *prepared; /* what is to be served */
     struct kin_workflow *workflow;
     bool failed;   /* or over, serving: it goes when what is under way has ended */
     bool listed;   /* the files are known */
@@ -301,12 +308,22 @@ struct kin_coordinator {
     struct rpc *rpcs;
     struct cjob *job;
     struct queue *queue; /* serving */
+    struct live *lives;  /* workflows that are served */
+    struct live_ask *asks;
+    bool lives_loaded;
+    unsigned lives_loading; /* tasks that read the store */
+    uint64_t reload_slots;  /* a bit each: they are to be read again */
+    uint32_t next_slot;
+    bool stopping; /* nothing is sent any more */
+    struct kin_buf stale_runs; /* u64: runs that workers are to forget */
 };
 
 /* Encodes and sends; payload (may be NULL) is shared. Out of memory: not sent, retried by the tick.
  */
 void coordinator_send(struct kin_coordinator *c, unsigned worker, struct kin_message *m,
                       uint64_t request, struct kin_frame *payload); /* to one of the run */
+void coordinator_send_to(struct kin_coordinator *c, kin_node_id worker, struct kin_message *m,
+                         uint64_t request, struct kin_frame *payload); /* to any */
 void coordinator_reply(struct kin_coordinator *c, kin_node_id to, struct kin_message *m,
                        uint64_t request, struct kin_buf *payload); /* payload is consumed */
 void job_fail(struct kin_coordinator *c, kin_status status, const char *format, ...)
@@ -464,7 +481,7 @@ struct jobrec {
     kin_status status; /* of a failed one */
     uint64_t submitted_ms, ended_ms;
     uint32_t runs;
-    bool pairs;
+    bool pairs, serve;
     bool dropped;   /* nothing of its results or sources is kept */
     char *workflow; /* these are owned */
     size_t workflow_bytes;

@@ -25,16 +25,28 @@ static void put_hex(uint32_t four, char out[8])
     kin_put_le64(out, x + UINT64_C(0x3030303030303030) + letter * ('a' - 10 - '0'));
 }
 
-void kin_match_id(const uint8_t key[16], struct kin_str workflow, struct kin_str source,
-                  struct kin_str id, uint32_t generation, char out[KIN_MATCH_ID_DIGITS])
+void kin_match_id_bytes(const uint8_t key[16], struct kin_str workflow, struct kin_str source,
+                        struct kin_str id, uint32_t generation, uint8_t out[KIN_MATCH_ID_BYTES])
 {
-    uint8_t input[4 + 3 * 256], hash[16];
+    uint8_t input[4 + 3 * 256];
     size_t n = 4;
     kin_put_le32(input, generation);
     n += put_name(input + n, workflow);
     n += put_name(input + n, source);
     n += put_name(input + n, id);
-    kin_siphash128(key, input, n, hash);
-    for (size_t i = 0; i < sizeof hash; i += 4)
-        put_hex(kin_le32(hash + i), out + 2 * i);
+    kin_siphash128(key, input, n, out);
+}
+
+void kin_match_id_print(const uint8_t id[KIN_MATCH_ID_BYTES], char out[KIN_MATCH_ID_DIGITS])
+{
+    for (size_t i = 0; i < KIN_MATCH_ID_BYTES; i += 4)
+        put_hex(kin_le32(id + i), out + 2 * i);
+}
+
+void kin_match_id(const uint8_t key[16], struct kin_str workflow, struct kin_str source,
+                  struct kin_str id, uint32_t generation, char out[KIN_MATCH_ID_DIGITS])
+{
+    uint8_t bytes[KIN_MATCH_ID_BYTES];
+    kin_match_id_bytes(key, workflow, source, id, generation, bytes);
+    kin_match_id_print(bytes, out);
 }

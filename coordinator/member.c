@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,6 +63,7 @@ void member_on_hello(struct kin_coordinator *c, kin_node_id node, const struct k
     coordinator_reply(c, node, &welcome, m->request, NULL);
     if (c->job && c->job->dealt && p->index != NO_INDEX)
         rejoin(c, p->index, anew);
+    live_worker_joined(c, node);
     job_ready(c);
 }
 

@@ -23,15 +23,22 @@ struct registry_id {
 
 /* ---- who keeps which id ---- */
 
-/* All records of all groups that a change touches, before or after it. */
+/* All records of all groups that a change touches, before or after it. Every group has a record. */
 struct registry_change {
-    size_t records;         /* in the order of (source, id) */
+    size_t records;         /* in the order of (source, id); fewer than REGISTRY_NONE */
     const uint32_t *before; /* [records] the group it was in; REGISTRY_NONE: it was not there */
     const uint32_t *after;  /* [records] the group it is in; REGISTRY_NONE: it is no more */
     size_t before_count, after_count;
     const uint64_t *born; /* [before_count] batch that made the group */
     /* [before_count] its founder's place among the founders of these groups, by (source, id) */
     const uint32_t *founder;
+    /* [before_count], NULL: none. Nobody has been told of this group yet: its id was given out
+     * ahead of it, to a record that PUT minted. Where it is kept, its group is `created`. */
+    const bool *untold;
+};
+struct registry_lists { /* list i is items[at[i]] up to items[at[i + 1]] */
+    uint32_t *at;
+    uint32_t *items;
 };
 struct registry_verdict {
     uint32_t *keeps; /* [after_count] the group before whose id it has; REGISTRY_NONE: a new one */
@@ -39,8 +46,20 @@ struct registry_verdict {
     uint32_t *heir;     /* [before_count] the group after that has its id, or the id that its id is
                            an alias of; REGISTRY_NONE: it is gone */
     bool *kept;         /* [before_count] heir has this very id */
+    /* [after_count] of a group with a new id: the group before that most of its members come from,
+     * of equal ones that with the smaller founder; REGISTRY_NONE: they are all new, or the id is
+     * not new. Its id is with another group now. */
+    uint32_t *split_from;
+    struct registry_lists was; /* the records of each group before, ascending */
+    struct registry_lists is;  /* the records of each group after, ascending */
+    /* of each group before: the groups after, other than its heir, that have members of it, by the
+     * smallest of these members */
+    struct registry_lists moved;
+    /* of each group after: the groups before whose ids become aliases of its id, by the smallest
+     * records they had */
+    struct registry_lists merged;
 };
-/* Every group has a record. KIN_E_NOMEM. */
+/* Time and memory are linear in the records. KIN_E_NOMEM. */
 kin_status registry_assign(struct kin_arena *arena, const struct registry_change *change,
                            struct registry_verdict *out) KIN_MUST_CHECK;
 
@@ -53,7 +72,18 @@ struct registry_names {               /* who is who, for events */
     void (*record)(void *arg, size_t index, struct kin_str *source, struct kin_str *id);
     void *arg;
 };
+enum { REGISTRY_LIST_MAX = 1000 }; /* of records, or ids, in one event */
+/* In the order in which the events of one group come. */
+enum registry_kind {
+    REGISTRY_CREATED,
+    REGISTRY_JOINED,
+    REGISTRY_LEFT,
+    REGISTRY_MERGED,
+    REGISTRY_SPLIT,
+    REGISTRY_RETIRED
+};
 struct registry_event {
+    enum registry_kind kind;
     struct registry_id id;            /* the MatchId that it is about */
     const struct registry_id *others; /* all other ids that it names */
     size_t other_count;
@@ -61,9 +91,21 @@ struct registry_event {
 };
 /* The events of one change: for each group that is new `created` with its records (and split_from,
  * if they came from another); for others `joined` and `left` with theirs; `merged`, `split`,
- * `retired`. Numbered from `seq` on; in an order that depends on nothing but the change: by the
- * smallest record of the group that they are about, then in the order of the kinds above; `gone`
- * ones by their own. Nothing changed in a group: no event. KIN_E_NOMEM. */
+ * `retired`. Nothing changed in a group: no event.
+ *
+ * `joined` at an id: records of its group that were not in the group with this very id. `left` at
+ * an id: records that were in its group, and are not in the one that the id stands for now; so an
+ * id that became an alias has those that did not come along, and one that is gone has all. A list
+ * longer than REGISTRY_LIST_MAX goes on in further events of the same kind for the same id, each
+ * complete in itself.
+ *
+ * Numbered from `seq` on; in an order that depends on nothing but the change: groups by their
+ * smallest record, for each in the order of the kinds, and of one kind first what is about the id
+ * that it keeps, then about those that became aliases of it, by the smallest records they had; an
+ * id that is gone has its place by the smallest record it had. Lists of records ascend; lists of
+ * ids are in the order of the verdict's.
+ *
+ * verdict: that of registry_assign for this change. Time is linear in the records. KIN_E_NOMEM. */
 kin_status registry_events(struct kin_arena *arena, const struct registry_change *change,
                            const struct registry_verdict *verdict,
                            const struct registry_names *names, uint64_t batch, uint64_t seq,

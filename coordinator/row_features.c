@@ -24,6 +24,17 @@ kin_status row_features_init(struct row_features *r, const struct kin_workflow *
     return KIN_OK;
 }
 
+void row_features_again(struct row_features *r)
+{
+    r->known = 0;
+    r->id = r->updated = -1;
+    kin_buf_clear(&r->cell_of);
+    for (size_t f = 0; f < r->workflow->schema.count; f++) {
+        for (size_t k = 0; k < r->source->columns[f].count; k++)
+            r->field_columns[f][k] = -1;
+    }
+}
+
 void row_features_deinit(struct row_features *r)
 {
     kin_norm_scratch_free(r->norm);

@@ -22,6 +22,8 @@ struct row_features {
 /* source: borrowed, as is the workflow. KIN_E_NOMEM. */
 kin_status row_features_init(struct row_features *r, const struct kin_workflow *workflow,
                              const struct kin_workflow_source *source) KIN_MUST_CHECK;
+/* For another run of rows. */
+void row_features_again(struct row_features *r);
 void row_features_deinit(struct row_features *r); /* {0} and a failed init are fine */
 
 /* A good row: looks at the columns that are new and notes where its cells are. false: no memory.

@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -80,6 +80,33 @@ static json_t *job_json(const struct kin_coordinator *c, const struct jobrec *re
     return o;
 }
 
+static json_t *lives_json(const struct kin_coordinator *c)
+{
+    json_t *list = json_array();
+    for (const struct live *live = c->lives; live; live = live->next) {
+        json_t *o = json_object();
+        unsigned lost = 0;
+        for (unsigned w = 0; w < live->shards.workers; w++)
+            lost += live->workers[w].state == LIVE_LOST;
+        put_text(o, "workflow", live->workflow->name);
+        put_id(o, "run", live->run);
+        put(o, "batch", live_batch_now(live));
+        put(o, "records", live->graph.alive);
+        put(o, "groups", live->graph.groups_alive);
+        put(o, "changes", live->next_event - 1);
+        put(o, "pending", live->backlog);
+        put(o, "links", live->link_count);
+        put(o, "windowed", live->windowed);
+        put(o, "deferred", live->deferred);
+        put(o, "lookups", live->lookup_count);
+        put(o, "puts", live->put_count);
+        put(o, "workers_lost", lost); /* their records have to be loaded again, by a new job */
+        json_object_set_new(o, "partial", json_boolean(live_partial(live)));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 kin_status status_json(struct kin_coordinator *c, uint32_t jobs_max, struct kin_buf *out)
 {
     json_t *root = json_object(), *jobs = json_array();
@@ -97,6 +124,7 @@ kin_status status_json(struct kin_coordinator *c, uint32_t jobs_max, struct kin_
             json_array_insert_new(jobs, 0, job_json(c, rec)); /* the newest first */
     }
     json_object_set_new(root, "jobs", jobs);
+    json_object_set_new(root, "live", lives_json(c));
     char *text = json_dumps(root, JSON_COMPACT);
     json_decref(root);
     if (!text)

@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <string.h>
 
@@ -46,6 +46,11 @@ void *ctask_new(struct kin_coordinator *c, size_t bytes,
         t->next->prev = t;
     c->tasks = t;
     return t;
+}
+
+void ctask_drop(struct ctask *t)
+{
+    ctask_free(t);
 }
 
 void ctask_start(struct ctask *t)
@@ -280,6 +285,7 @@ void job_free(struct kin_coordinator *c)
     kin_buf_deinit(&job->record);
     kin_buf_deinit(&job->old_keys);
     kin_buf_deinit(&job->oversized);
+    live_prepared_free(job);
     kin_buf_deinit(&job->plan_bytes);
     kin_buf_deinit(&job->model_text);
     kin_buf_deinit(&job->training_text);

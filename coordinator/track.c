@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <string.h>
 
@@ -33,15 +33,20 @@ static uint32_t label_parts(const struct cworker *w)
     return parts ? parts : 1;
 }
 
+static bool job_wants_stars(const struct kin_coordinator *c)
+{
+    return job_clusters(c->job) || job_serves(c->job);
+}
+
 bool job_wants_edges(const struct kin_coordinator *c)
 {
-    return c->job->options->pairs || job_clusters(c->job);
+    return c->job->options->pairs || job_clusters(c->job) || job_serves(c->job);
 }
 
 static bool needs_match(const struct kin_coordinator *c, const struct cworker *w)
 {
     return !w->got_matched || !w->got_forest || (job_wants_edges(c) && !w->got_edges) ||
-           (job_clusters(c->job) && !w->got_stars);
+           (job_wants_stars(c) && !w->got_stars);
 }
 
 static enum step next_step(const struct kin_coordinator *c, const struct cworker *w)
@@ -75,7 +80,7 @@ static enum step next_step(const struct kin_coordinator *c, const struct cworker
             return STEP_FOREST;
         if (job_wants_edges(c) && !w->got_edges)
             return STEP_EDGES;
-        if (job_clusters(job) && !w->got_stars)
+        if (job_wants_stars(c) && !w->got_stars)
             return STEP_STARS;
     }
     if (job->phase == KIN_PHASE_WRITE && w->labels_sent < label_parts(w))
@@ -174,6 +179,7 @@ static void ask(struct kin_coordinator *c, unsigned worker, enum step step)
         m.u.match.job = job->id;
         m.u.match.plan = job->plan;
         m.u.match.weigh = job->report.weigh;
+        m.u.match.stars = job_serves(job);
         break;
     case STEP_FOREST:
         ask_pull(c, &m, KIN_PULL_FOREST, w->forest_next);

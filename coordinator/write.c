@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include "common/report/report_html.h"
 #include "coordinator/match_id.h"
@@ -164,6 +164,14 @@ static void put_match_id(const struct kin_coordinator *c, uint32_t source, struc
                      kin_str_of(w->sources[source].name), id, 0, (char *)to);
 }
 
+/* One that was inherited, perhaps. */
+static void put_given_id(const struct registry_id *id, struct kin_buf *out)
+{
+    char text[33];
+    registry_id_print(id, text);
+    kin_buf_put(out, text, KIN_MATCH_ID_DIGITS);
+}
+
 static void put_number(struct kin_buf *out, uint32_t x)
 {
     char digits[10];
@@ -265,7 +273,9 @@ static void matches_run(struct kin_env *env, struct kin_work *work)
         kin_buf_putc(out, ',');
         kin_csv_cell(out, id);
         kin_buf_putc(out, ',');
-        if (job->founder[group] == record)
+        if (live_group_id(job, group))
+            put_given_id(live_group_id(job, group), out);
+        else if (job->founder[group] == record)
             put_match_id(c, page->source, id, out);
         else if (page_view_identity(&view, job->founder[group], &founder_source, &founder_id))
             put_match_id(c, founder_source, founder_id, out);
@@ -429,7 +439,10 @@ static kin_status put_group(struct piece_task *t, struct rows_reader *readers, u
     if (status == KIN_OK) {
         if (n > 1)
             qsort(members, n, sizeof *members, by_member);
-        put_match_id(c, members[0].source, members[0].id, &t->out[0]); /* the founder */
+        if (live_group_id(job, group))
+            put_given_id(live_group_id(job, group), &t->out[0]);
+        else
+            put_match_id(c, members[0].source, members[0].id, &t->out[0]); /* the founder */
         kin_buf_putc(&t->out[0], ',');
         put_number(&t->out[0], size);
         status = kin_golden_row(job->golden, norm, arena, members, n, &t->out[0]);
@@ -538,6 +551,10 @@ static void publish_finish(struct ctask *task)
     struct kin_coordinator *c = task->c;
     if (task->status != KIN_OK) {
         job_fail(c, task->status, "the output cannot be published: %s", task->err.msg);
+        return;
+    }
+    if (job_serves(c->job)) {
+        live_install(c);
         return;
     }
     job_phase(c, KIN_PHASE_DONE);

@@ -90,7 +90,7 @@ static kin_status make_answer(struct worker_job *job, struct kin_env *env, struc
 {
     size_t rules = job->workflow->key_count, splits = 0;
     struct store_view view;
-    kin_status status = store_view_init(&view, env, DB_FEATURES, job->durable);
+    kin_status status = store_view_init(&view, env, DB_FEATURES, job);
     if (status != KIN_OK) {
         store_view_deinit(&view);
         return status;
@@ -173,7 +173,9 @@ static struct worker_store *edge_op(struct worker_job *job, const struct kin_key
 {
     size_t pages = (end - first + EDGE_PAGE_ENTRIES - 1) / EDGE_PAGE_ENTRIES;
     struct worker_store *s = worker_store_new(job, pages, edges_stored);
-    uint8_t *p = s ? kin_buf_extend(&s->memory, pages * 8 + (end - first) * KIN_EDGE_BYTES) : NULL;
+    uint8_t *p = s ? kin_buf_extend(&s->memory,
+                                    pages * WORKER_STORE_KEY_BYTES + (end - first) * KIN_EDGE_BYTES)
+                   : NULL;
     if (!p) {
         worker_store_drop(s);
         return NULL;
@@ -182,12 +184,11 @@ static struct worker_store *edge_op(struct worker_job *job, const struct kin_key
     for (size_t i = 0; i < pages; i++) {
         size_t from = first + i * EDGE_PAGE_ENTRIES;
         size_t to = from + EDGE_PAGE_ENTRIES < end ? from + EDGE_PAGE_ENTRIES : end;
-        kin_put_be64(p, page + i);
-        s->puts[i] =
-            (struct kin_store_put){.db = DB_EDGES,
-                                   .key = {(const char *)p, 8},
-                                   .value = {(const char *)p + 8, (to - from) * KIN_EDGE_BYTES}};
-        p += 8;
+        const char *edges = (const char *)p + WORKER_STORE_KEY_BYTES;
+        s->puts[i] = (struct kin_store_put){.db = DB_EDGES,
+                                            .key = worker_store_key(p, job->id, page + i),
+                                            .value = {edges, (to - from) * KIN_EDGE_BYTES}};
+        p += WORKER_STORE_KEY_BYTES;
         for (size_t k = from; k < to; k++, p += KIN_EDGE_BYTES) {
             kin_put_le32(p, records[e[k].key >> 32].number);
             kin_put_le32(p + 4, records[(uint32_t)e[k].key].number);

@@ -101,7 +101,7 @@ static void patterns_run(struct kin_env *env, struct kin_work *work)
 {
     struct count_task *t = (struct count_task *)work;
     struct worker_job *job = t->task.job;
-    kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
+    kin_status status = store_view_init(&t->view, env, DB_FEATURES, job);
     t->scratch = kin_comparer_scratch_new();
     t->state = job->count_rules ? kin_decider_state_new(job->decider) : NULL;
     if (status == KIN_OK && (!t->scratch || (job->count_rules && !t->state)))
@@ -199,7 +199,7 @@ static void count_finish(struct worker_task *task)
 
 static kin_status start_patterns(struct worker_job *job)
 {
-    uint32_t threads = job->worker->env->ops->threads(job->worker->env);
+    uint32_t threads = worker_job_threads(job->worker);
     for (uint32_t i = 0; i < threads; i++) {
         struct count_task *t =
             worker_task_new(job, sizeof *t, patterns_run, count_finish, count_release);

@@ -39,11 +39,10 @@ static kin_status gather(struct glue_task *t, struct kin_env *env, struct kin_sn
     const struct kin_buf *wanted = &t->frame->payload;
     size_t count = wanted->n / 4, next = 0; /* edges come in the order of their first record */
     for (uint64_t page = 0; page < job->edge_pages; page++) {
-        uint8_t key[8];
+        uint8_t key[WORKER_STORE_KEY_BYTES];
         struct kin_str value;
-        kin_put_be64(key, page);
         kin_status status =
-            env->ops->snap_get(snap, DB_EDGES, (struct kin_str){(const char *)key, 8}, &value);
+            env->ops->snap_get(snap, DB_EDGES, worker_store_key(key, job->id, page), &value);
         if (status != KIN_OK)
             return status;
         for (size_t i = 0; i + KIN_EDGE_BYTES <= value.n; i += KIN_EDGE_BYTES) {
@@ -127,7 +126,7 @@ static void glue_run(struct kin_env *env, struct kin_work *work)
     struct glue_task *t = (struct glue_task *)work;
     struct store_view view;
     struct kin_union_find sets = {0};
-    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job->durable);
+    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job);
     if (status == KIN_OK)
         status = gather(t, env, view.snap);
     const struct kin_keyed *e = (const struct kin_keyed *)(const void *)t->edges.p;

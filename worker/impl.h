@@ -13,7 +13,7 @@
 #include "proto/shards.h"
 #include "worker/worker.h"
 
-enum { DB_META, DB_FEATURES, DB_ROWS, DB_EDGES };
+enum { DB_META, DB_FEATURES, DB_ROWS, DB_EDGES, DB_REMOVED };
 enum {
     BATCH_WINDOW = 64, /* batches taken ahead of the next one to store */
     PARTITIONS = 64,   /* of the postings, by bits of the key */
@@ -27,6 +27,7 @@ enum {
 
 struct worker;
 struct worker_job;
+struct worker_live;
 struct store_view;
 
 /* ---- tasks: work for the pool that belongs to a job ---- */
@@ -47,6 +48,7 @@ void *worker_task_new(struct worker_job *job, size_t bytes,
                       void (*run)(struct kin_env *, struct kin_work *),
                       void (*finish)(struct worker_task *), void (*release)(struct worker_task *));
 void worker_task_start(struct worker_task *t);
+void worker_task_drop(struct worker_task *t); /* one that was not started; NULL is fine */
 bool worker_task_under_way(const struct worker_job *job, uint64_t request);
 
 /* A store op of a job with the memory its puts point into. */
@@ -118,6 +120,7 @@ struct batch_slot {
 
 struct worker_job {
     struct worker *worker;
+    struct worker_live *live; /* not NULL: it is the run that one serves, and no job any more */
     uint64_t id;
     struct kin_workflow *workflow;
     uint32_t index;
@@ -226,7 +229,16 @@ struct worker {
     struct kin_timer tick;
     uint64_t hello_us; /* until the next HELLO */
     struct worker_job *job;
+    struct worker_live *lives; /* runs that are served, opened, kept or deleted */
 };
+
+/* How many long tasks of a job there may be: where runs are served, a thread is left for those that
+ * ask. */
+static inline unsigned worker_job_threads(const struct worker *w)
+{
+    unsigned threads = w->env->ops->threads(w->env);
+    return w->lives && threads > 1 ? threads - 1 : threads;
+}
 
 /* Sends a message to the coordinator; payload (may be NULL) is consumed. Out of memory: not sent,
  * the coordinator asks again. */
@@ -247,7 +259,42 @@ bool worker_job_loaded(struct worker_job *job);
 kin_status worker_take_part(struct kin_buf *list, uint32_t *parts,
                             const struct kin_frame *f) KIN_MUST_CHECK;
 void worker_job_free(struct worker_job *job);
+/* What a JOB_OPEN says of a job: layout, workflow, model. NULL with *status and *text set. */
+struct worker_job *worker_job_new(struct worker *w, const struct kin_msg_job_open *o,
+                                  kin_status *status, const char **text);
 kin_status record_table_add(struct record_table *t, struct record_at at) KIN_MUST_CHECK;
+
+/* True if every key is an original one of a key rule there is. Keys ascend: the last tells. */
+static inline bool worker_keys_known(const uint8_t *rec, size_t rules)
+{
+    unsigned count;
+    const uint8_t *keys = kin_features_keys(rec, &count);
+    return !count || kin_le64(keys + 8 * (size_t)(count - 1)) >> 56 < rules;
+}
+
+/* runs.c: which runs the store holds */
+enum { WORKER_STORE_KEY_BYTES = 16, WORKER_RUN_KEY_BYTES = 11, WORKER_RUN_BYTES = 40 };
+/* The key of a batch or page in all dbs but DB_META. It lies in `to`. */
+struct kin_str worker_store_key(uint8_t to[WORKER_STORE_KEY_BYTES], uint64_t run, uint64_t number);
+struct worker_run {
+    bool found, kept;
+    bool same; /* workflow and layout are those of the job */
+    uint8_t value[WORKER_RUN_BYTES];
+};
+/* [task] What the store says of the run of this job. */
+kin_status worker_run_read(struct kin_env *env, struct kin_snap *snap, const struct worker_job *job,
+                           struct worker_run *out) KIN_MUST_CHECK;
+/* [task] True if the store holds a run of a higher number: nothing can be appended. */
+bool worker_run_below(struct kin_env *env, struct kin_snap *snap, uint64_t run);
+/* Writes what the store says of the run: `value` as read, or NULL: from the job. number: of the
+ * store op, for finish. */
+kin_status worker_run_store(struct worker_job *job, const uint8_t *value, bool kept,
+                            uint64_t number,
+                            void (*finish)(struct worker_store *, kin_status)) KIN_MUST_CHECK;
+/* Delete, in rounds: all that belongs to no kept run; or all there is of the run of this job, of
+ * which nothing is known any more once the first round is durable. */
+void worker_wipe_others(struct worker_job *job, void (*done)(struct worker_job *, kin_status));
+void worker_wipe_own(struct worker_job *job, void (*done)(struct worker_job *, kin_status));
 
 /* settle.c */
 void worker_job_on_dead(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
@@ -274,9 +321,19 @@ kin_status worker_refine_block(const struct worker_job *job, struct partition *p
                                const uint32_t *members, uint32_t n, const uint8_t *const *features);
 /* The ordinary refined keys of a record under the plan, ascending. Appends u64 to out. */
 void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struct kin_buf *out);
+/* The same, but only those that stay here because this worker owns the key they are derived from.
+ * True: such a key has a part that is windowed, and this record is in it. */
+bool worker_refined_keys_owned(const struct worker_job *job, const uint8_t *rec,
+                               struct kin_buf *out);
+static inline bool worker_owns_key(const struct worker_job *job, uint64_t key)
+{
+    return job->shards.workers == 1 || kin_key_worker(&job->shards, key) == job->index;
+}
 
 /* plan.c */
 void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, struct kin_frame *f);
+/* Takes up job->plan_bytes. */
+kin_status worker_plan_install(struct worker_job *job) KIN_MUST_CHECK;
 void worker_plan_free(struct worker_job *job);
 
 /* count.c */
@@ -310,6 +367,22 @@ void worker_job_on_labels(struct worker_job *job, const struct kin_message *m, s
 /* A record by its number, or NULL. */
 const struct record_at *worker_find_record(const struct record_table *table, uint32_t number);
 void worker_job_on_rows(struct worker_job *job, const struct kin_message *m);
+/* columns.c: rows of several batches in one section. Names borrow from the batches' sections. */
+struct worker_columns {
+    struct kin_str *names; /* count of them: the columns of the answer */
+    size_t count, cap;
+    struct batch_columns *of_batch; /* [batches + 1] */
+    struct kin_buf met;             /* u32 batches */
+};
+struct worker_row {
+    uint32_t batch;
+    const uint8_t *section, *row; /* the row is in the rows section of the batch */
+};
+kin_status worker_columns_init(struct worker_columns *c, uint64_t batches) KIN_MUST_CHECK;
+kin_status worker_columns_copy(struct worker_columns *c, struct kin_batch_rows_builder *out,
+                               struct worker_row from, uint32_t number) KIN_MUST_CHECK;
+void worker_columns_deinit(struct worker_columns *c);
+
 /* keyed.c: records in sampled blocks of keys that a plan tries */
 struct worker_keyed {
     const struct worker_job *job;
@@ -329,13 +402,14 @@ void worker_job_on_glue(struct worker_job *job, const struct kin_message *m, str
 struct store_view {
     struct kin_env *env;
     struct kin_snap *snap;
+    uint64_t run;
     unsigned db;
     const uint8_t **batch; /* [durable + 1] value of each batch, found on first use */
     uint64_t batches;
     kin_status status;
 };
 kin_status store_view_init(struct store_view *v, struct kin_env *env, unsigned db,
-                           uint64_t batches) KIN_MUST_CHECK;
+                           const struct worker_job *job) KIN_MUST_CHECK;
 void store_view_deinit(struct store_view *v);
 /* NULL with v->status set: the store failed. */
 const uint8_t *store_view_batch(struct store_view *v, uint32_t batch);

@@ -1,27 +1,12 @@
-#include "worker/impl.h"
+#include "worker/live.h"
 
 #include "common/group/linkage.h"
-#include "common/record/normalise.h"
 
 #include <stdio.h>
 #include <string.h>
 
 /* Opening a job (fresh, or going on with what the store holds of it), taking batches in, closing.
  */
-
-/* ---- meta ---- */
-
-static const struct kin_str META_JOB = {"job", 3};
-
-/* What DB_META holds under "job": id, layout, hash of the workflow. Another value: another job. */
-static void meta_value(const struct worker_job *job, uint8_t out[32])
-{
-    kin_put_le64(out, job->id);
-    kin_put_le64(out + 8, kin_hash_mix(job->workflow->hash, KIN_NORMALISER_VERSION));
-    kin_put_le32(out + 16, job->shards.workers);
-    kin_put_le32(out + 20, job->index);
-    kin_put_le64(out + 24, kin_hash64(job->shards.owner, sizeof job->shards.owner, 0));
-}
 
 kin_status record_table_add(struct record_table *t, struct record_at at)
 {
@@ -76,9 +61,9 @@ static kin_status index_batch(uint32_t batch, const struct kin_batch_features *f
 
 struct open_task {
     struct worker_task task;
-    bool same;   /* the store holds this job */
-    bool other;  /* it holds something else, to be wiped */
-    bool beyond; /* batches behind a gap, left by a commit that failed: they come again */
+    struct worker_run run; /* what the store holds of it */
+    bool beyond; /* batches behind a gap, left by a commit that failed: they come again; or those
+                    of a run with a higher number */
     uint64_t durable;
     struct record_table records, rows;
 };
@@ -86,10 +71,8 @@ struct open_task {
 static kin_status reload_batch(struct kin_env *env, struct kin_snap *snap, uint64_t seq,
                                struct open_task *t)
 {
-    uint8_t key[8];
-    struct kin_str features, rows;
-    kin_put_be64(key, seq);
-    struct kin_str name = {(const char *)key, 8};
+    uint8_t key[WORKER_STORE_KEY_BYTES];
+    struct kin_str features, rows, name = worker_store_key(key, t->task.job->id, seq);
     kin_status status = env->ops->snap_get(snap, DB_FEATURES, name, &features);
     if (status == KIN_OK)
         status = env->ops->snap_get(snap, DB_ROWS, name, &rows);
@@ -111,28 +94,17 @@ static void open_run(struct kin_env *env, struct kin_work *work)
     t->task.status = env->ops->snap_begin(env, &snap);
     if (t->task.status != KIN_OK)
         return;
-    uint8_t expected[32];
-    struct kin_str value, key;
-    meta_value(t->task.job, expected);
-    kin_status status = env->ops->snap_get(snap, DB_META, META_JOB, &value);
-    t->same = status == KIN_OK &&
-              kin_str_eq(value, (struct kin_str){(const char *)expected, sizeof expected});
-    while (t->same) {
+    struct worker_job *job = t->task.job;
+    kin_status status = worker_run_read(env, snap, job, &t->run);
+    while (status == KIN_OK && t->run.same) {
         status = reload_batch(env, snap, t->durable + 1, t);
-        if (status != KIN_OK)
-            break;
-        t->durable++;
+        t->durable += status == KIN_OK;
     }
-    for (unsigned db = DB_FEATURES; db <= DB_ROWS && t->same; db++) {
-        uint8_t from[8];
-        kin_put_be64(from, t->durable + 1);
-        struct kin_str at = {(const char *)from, 8};
+    t->beyond = worker_run_below(env, snap, job->id);
+    for (unsigned db = DB_FEATURES; db <= DB_ROWS && t->run.same; db++) {
+        uint8_t from[WORKER_STORE_KEY_BYTES];
+        struct kin_str key, value, at = worker_store_key(from, job->id, t->durable + 1);
         t->beyond = t->beyond || env->ops->snap_seek(snap, db, at, &key, &value) == KIN_OK;
-    }
-    if (!t->same) {
-        for (unsigned db = 0; db < KIN_WORKER_DBS && !t->other; db++)
-            t->other =
-                env->ops->snap_seek(snap, db, (struct kin_str){"", 0}, &key, &value) == KIN_OK;
     }
     t->task.status = status == KIN_E_NOTFOUND ? KIN_OK : status;
     env->ops->snap_end(env, snap);
@@ -174,113 +146,15 @@ static void meta_stored(struct worker_store *s, kin_status status)
     send_opened(s->job);
 }
 
-static void store_meta(struct worker_job *job)
+static void store_meta(struct worker_job *job, kin_status status)
 {
-    struct worker_store *s = worker_store_new(job, 1, meta_stored);
-    uint8_t *value = s ? kin_buf_extend(&s->memory, 32) : NULL;
-    if (!value) {
-        worker_store_drop(s);
-        open_failed(job, KIN_E_NOMEM, "out of memory");
+    if (status != KIN_OK) {
+        open_failed(job, status, "the worker's store cannot be emptied");
         return;
     }
-    meta_value(job, value);
-    s->puts[0] =
-        (struct kin_store_put){.db = DB_META, .key = META_JOB, .value = {(const char *)value, 32}};
-    worker_store_start(s);
-}
-
-/* ---- wiping what an earlier job left: rounds of collecting keys and deleting them ---- */
-
-enum { WIPE_KEYS = 1024 };
-
-struct wipe_task {
-    struct worker_task task;
-    struct kin_buf keys; /* u8 db, u16 length, bytes */
-    size_t count;
-};
-
-static void wipe_start(struct worker_job *job);
-
-static void wipe_run(struct kin_env *env, struct kin_work *work)
-{
-    struct wipe_task *t = (struct wipe_task *)work;
-    struct kin_snap *snap;
-    t->task.status = env->ops->snap_begin(env, &snap);
-    if (t->task.status != KIN_OK)
-        return;
-    for (unsigned db = 0; db < KIN_WORKER_DBS; db++) {
-        uint8_t from[KIN_STORE_KEY_MAX + 1];
-        struct kin_str at = {(const char *)from, 0}, key, value;
-        kin_status found = KIN_OK;
-        while (t->count < WIPE_KEYS &&
-               (found = env->ops->snap_seek(snap, db, at, &key, &value)) == KIN_OK) {
-            uint8_t d = (uint8_t)db;
-            kin_buf_put(&t->keys, &d, 1);
-            kin_buf_u16(&t->keys, (uint16_t)key.n);
-            kin_buf_put(&t->keys, key.p, key.n);
-            t->count++;
-            if (key.n >= KIN_STORE_KEY_MAX)
-                break; /* the next round goes on from here, once it is deleted */
-            memcpy(from, key.p, key.n);
-            from[key.n] = 0; /* the smallest key above this one */
-            at.n = key.n + 1;
-        }
-        if (found != KIN_OK && found != KIN_E_NOTFOUND)
-            t->task.status = found;
-    }
-    if (t->keys.failed)
-        t->task.status = KIN_E_NOMEM;
-    env->ops->snap_end(env, snap);
-}
-
-static void wiped(struct worker_store *s, kin_status status)
-{
+    status = worker_run_store(job, NULL, false, 0, meta_stored);
     if (status != KIN_OK)
-        open_failed(s->job, status, "the worker's store cannot be emptied");
-    else
-        wipe_start(s->job);
-}
-
-static void wipe_finish(struct worker_task *task)
-{
-    struct wipe_task *t = (struct wipe_task *)task;
-    struct worker_job *job = task->job;
-    if (task->status != KIN_OK) {
-        open_failed(job, task->status, "the worker's store cannot be read");
-        return;
-    }
-    if (t->count == 0) {
-        store_meta(job);
-        return;
-    }
-    struct worker_store *s = worker_store_new(job, t->count, wiped);
-    if (!s) {
-        open_failed(job, KIN_E_NOMEM, "out of memory");
-        return;
-    }
-    s->memory = t->keys;
-    t->keys = (struct kin_buf){0};
-    const uint8_t *p = s->memory.p;
-    for (size_t i = 0; i < t->count; i++) {
-        uint16_t n = kin_le16(p + 1);
-        s->puts[i] = (struct kin_store_put){.db = p[0], .key = {(const char *)p + 3, n}};
-        p += 3 + n;
-    }
-    worker_store_start(s);
-}
-
-static void wipe_release(struct worker_task *task)
-{
-    kin_buf_deinit(&((struct wipe_task *)task)->keys);
-}
-
-static void wipe_start(struct worker_job *job)
-{
-    struct wipe_task *t = worker_task_new(job, sizeof *t, wipe_run, wipe_finish, wipe_release);
-    if (t)
-        worker_task_start(&t->task);
-    else
-        open_failed(job, KIN_E_NOMEM, "out of memory");
+        open_failed(job, status, "out of memory");
 }
 
 static void open_finish(struct worker_task *task)
@@ -291,18 +165,19 @@ static void open_finish(struct worker_task *task)
         open_failed(job, task->status, "the worker's store cannot be read");
         return;
     }
-    if (!t->same) {
-        if (t->other)
-            wipe_start(job);
-        else
-            store_meta(job);
+    job->overwrite = t->beyond;
+    if (!t->run.same && t->run.kept) {
+        open_failed(job, KIN_E_EXISTS, "the worker serves a run of that number");
+        return;
+    }
+    if (!t->run.same) { /* what an earlier job left goes */
+        worker_wipe_others(job, store_meta);
         return;
     }
     job->records = t->records;
     job->rows = t->rows;
     t->records = t->rows = (struct record_table){0};
     job->stored = job->durable = t->durable;
-    job->overwrite = t->beyond;
     job->open_state = STEP_DONE;
     send_opened(job);
 }
@@ -318,15 +193,35 @@ static kin_status open_model(struct worker_job *job)
                             &job->comparer, NULL);
 }
 
-static struct worker_job *job_new(struct worker *w, const struct kin_message *m)
+struct worker_job *worker_job_new(struct worker *w, const struct kin_msg_job_open *o,
+                                  kin_status *status, const char **text)
 {
+    struct kin_shard_map shards;
+    *status = KIN_E_PROTO;
+    *text = "impossible layout of shards";
+    if (!kin_shard_map_read(o->shard_map, o->workers, &shards) || o->index >= shards.workers)
+        return NULL;
     struct worker_job *job = kin_calloc(1, sizeof *job);
+    struct kin_problems problems = {0};
+    char base_dir[4096];
+    snprintf(base_dir, sizeof base_dir, "%.*s", (int)o->base_dir.n,
+             o->base_dir.p ? o->base_dir.p : "");
+    *status =
+        job ? kin_workflow_parse(o->workflow, base_dir, &job->workflow, &problems) : KIN_E_NOMEM;
+    kin_problems_deinit(&problems);
+    *text = "the workflow cannot be opened";
     if (!job)
         return NULL;
     job->worker = w;
-    job->id = m->u.job_open.job;
-    job->index = m->u.job_open.index;
-    return job;
+    job->id = o->job;
+    job->index = o->index;
+    job->shards = shards;
+    if (*status == KIN_OK && job->workflow->model)
+        *status = open_model(job);
+    if (*status == KIN_OK)
+        return job;
+    worker_job_free(job);
+    return NULL;
 }
 
 static void refuse_open(struct worker *w, const struct kin_message *m, kin_status status,
@@ -360,30 +255,17 @@ void worker_job_on_open(struct worker *w, const struct kin_message *m)
         w->job = NULL; /* a failed open or load: from what the store holds */
         worker_job_free(job);
     }
-    struct kin_shard_map shards;
-    if (!kin_shard_map_read(m->u.job_open.shard_map, m->u.job_open.workers, &shards) ||
-        m->u.job_open.index >= shards.workers) {
-        refuse_open(w, m, KIN_E_PROTO, "impossible layout of shards");
+    if (worker_live_serves(w, m->u.job_open.job)) {
+        refuse_open(w, m, KIN_E_BUSY, "the worker serves that run");
         return;
     }
-    job = job_new(w, m);
-    if (job)
-        job->shards = shards;
-    struct kin_problems problems = {0};
-    char base_dir[4096];
-    snprintf(base_dir, sizeof base_dir, "%.*s", (int)m->u.job_open.base_dir.n,
-             m->u.job_open.base_dir.p ? m->u.job_open.base_dir.p : "");
-    kin_status status =
-        job ? kin_workflow_parse(m->u.job_open.workflow, base_dir, &job->workflow, &problems)
-            : KIN_E_NOMEM;
-    kin_problems_deinit(&problems);
-    struct open_task *t = NULL;
-    if (status == KIN_OK && job->workflow->model)
-        status = open_model(job);
-    if (status == KIN_OK)
-        t = worker_task_new(job, sizeof *t, open_run, open_finish, open_release);
+    kin_status status;
+    const char *text;
+    job = worker_job_new(w, &m->u.job_open, &status, &text);
+    struct open_task *t =
+        job ? worker_task_new(job, sizeof *t, open_run, open_finish, open_release) : NULL;
     if (!t) {
-        refuse_open(w, m, status == KIN_OK ? KIN_E_NOMEM : status, "the workflow cannot be opened");
+        refuse_open(w, m, job ? KIN_E_NOMEM : status, job ? "out of memory" : text);
         if (job)
             worker_job_free(job);
         return;
@@ -436,15 +318,14 @@ static void store_ready(struct worker_job *job)
         if (status == KIN_OK)
             status = table_append(&job->rows, &slot->rows);
         struct worker_store *s = status == KIN_OK ? worker_store_new(job, 2, batch_stored) : NULL;
-        uint8_t *key = s ? kin_buf_extend(&s->memory, 8) : NULL;
+        uint8_t *key = s ? kin_buf_extend(&s->memory, WORKER_STORE_KEY_BYTES) : NULL;
         if (!key) {
             worker_store_drop(s);
             load_failed(job, KIN_E_NOMEM);
             return;
         }
-        kin_put_be64(key, seq);
         const char *payload = (const char *)slot->frame->payload.p;
-        struct kin_str name = {(const char *)key, 8};
+        struct kin_str name = worker_store_key(key, job->id, seq);
         s->puts[0] = (struct kin_store_put){.db = DB_FEATURES,
                                             .append = !job->overwrite,
                                             .key = name,
@@ -469,14 +350,11 @@ struct check_task {
     uint64_t seq;
 };
 
-/* True if every key is an original one of a key rule there is. Keys ascend: the last tells. */
 static bool keys_known(const struct kin_batch_features *features, size_t rules)
 {
     const uint8_t *rec = features->records;
     for (uint32_t i = 0; i < features->count; i++, rec += kin_features_bytes(rec)) {
-        unsigned count;
-        const uint8_t *keys = kin_features_keys(rec, &count);
-        if (count && kin_le64(keys + 8 * (size_t)(count - 1)) >> 56 >= rules)
+        if (!worker_keys_known(rec, rules))
             return false;
     }
     return true;
@@ -559,16 +437,49 @@ kin_status worker_take_part(struct kin_buf *list, uint32_t *parts, const struct 
     return KIN_OK;
 }
 
+/* ---- closing ---- */
+
+static void job_end(struct worker_job *job)
+{
+    job->closing = true;
+    if (!job->tasks && !job->stores) {
+        job->worker->job = NULL;
+        worker_job_free(job);
+    }
+}
+
+/* The job ends when the store op that this finishes is gone, too. */
+static void kept(struct worker_store *s, kin_status status)
+{
+    struct worker_job *job = s->job;
+    worker_reply_step(job->worker, job->id, KIN_MSG_JOB_CLOSE, s->number, status,
+                      kin_status_text(status));
+    job->closing = status == KIN_OK;
+}
+
+static void close_kept(struct worker_job *job, uint64_t request)
+{
+    if (job->open_state != STEP_DONE || job->closing)
+        return; /* asked again */
+    kin_status status = worker_run_store(job, NULL, true, request, kept);
+    if (status != KIN_OK)
+        worker_reply_step(job->worker, job->id, KIN_MSG_JOB_CLOSE, request, status,
+                          kin_status_text(status));
+}
+
 void worker_job_on_close(struct worker *w, const struct kin_message *m)
 {
     struct worker_job *job = w->job;
     uint64_t id = m->u.job_close.job;
-    if (job && job->id == id) {
-        job->closing = true;
-        if (!job->tasks && !job->stores) {
-            w->job = NULL;
-            worker_job_free(job);
-        }
+    bool open = job && job->id == id;
+    if (m->u.job_close.keep) {
+        if (open)
+            close_kept(job, m->request);
+        else
+            worker_live_keep(w, id, m->request);
+        return;
     }
+    if (open)
+        job_end(job);
     worker_reply_step(w, id, KIN_MSG_JOB_CLOSE, m->request, KIN_OK, "");
 }

@@ -1,4 +1,4 @@
-#include "worker/impl.h"
+#include "worker/pair.h"
 
 #include "proto/edges.h"
 
@@ -164,10 +164,9 @@ static kin_status load_members(struct match_task *t, const struct partition *p,
         const uint8_t *rec = store_view_at(&t->view, job->records.items[local]);
         if (!rec)
             return t->view.status;
-        unsigned count, before = 0;
+        unsigned count;
         const uint8_t *keys = kin_features_keys(rec, &count);
-        while (before < count && kin_le64(keys + 8 * (size_t)before) < below)
-            before++;
+        uint32_t before = worker_keys_below(keys, count, below);
         *m = (struct member){.rec = rec, .keys = keys, .key_count = before, .local = local};
         if (job->model_decider)
             m->lot = lot_of(rec, keys, count);
@@ -180,38 +179,12 @@ static kin_status load_members(struct match_task *t, const struct partition *p,
     return t->derived.failed ? KIN_E_NOMEM : KIN_OK;
 }
 
-/* True if both have an ordinary original key in common among the keys in view. */
-static bool share_key(const struct worker_job *job, const struct member *a, const struct member *b)
-{
-    uint32_t i = 0, j = 0;
-    while (i < a->key_count && j < b->key_count) {
-        uint64_t x = kin_le64(a->keys + 8 * (size_t)i), y = kin_le64(b->keys + 8 * (size_t)j);
-        if (x == y) {
-            if (!worker_key_oversized(job, x))
-                return true;
-            j++;
-        }
-        i += x <= y;
-        j += x > y;
-    }
-    return false;
-}
-
-/* True if both have an ordinary refined key below `below` in common. */
-static bool share_derived(const struct match_task *t, const struct member *a,
+static bool share_refined(const struct match_task *t, const struct member *a,
                           const struct member *b, uint64_t below)
 {
-    const uint8_t *p = t->derived.p + 8 * (size_t)a->derived_from;
-    const uint8_t *q = t->derived.p + 8 * (size_t)b->derived_from;
-    uint32_t i = 0, j = 0;
-    while (i < a->derived_count && j < b->derived_count) {
-        uint64_t x = kin_le64(p + 8 * (size_t)i), y = kin_le64(q + 8 * (size_t)j);
-        if (x == y)
-            return x < below;
-        i += x < y;
-        j += x > y;
-    }
-    return false;
+    return worker_share_refined(t->derived.p + 8 * (size_t)a->derived_from, a->derived_count,
+                                t->derived.p + 8 * (size_t)b->derived_from, b->derived_count,
+                                below);
 }
 
 static void put_edge(struct match_task *t, uint32_t a, uint32_t b, uint32_t rule, int32_t weight)
@@ -288,8 +261,9 @@ static void walk_pairs(struct match_task *t, const struct block *b, uint32_t fir
         for (uint32_t j = i + 1; j < end; j++) {
             if (across && kin_features_source(m[i].rec) == kin_features_source(m[j].rec))
                 continue;
-            if ((m[i].key_count && m[j].key_count && share_key(job, &m[i], &m[j])) ||
-                (refined && share_derived(t, &m[i], &m[j], below))) {
+            if ((m[i].key_count && m[j].key_count &&
+                 worker_share_key(job, m[i].keys, m[i].key_count, m[j].keys, m[j].key_count)) ||
+                (refined && share_refined(t, &m[i], &m[j], below))) {
                 skipped++;
                 continue;
             }
@@ -442,7 +416,7 @@ static void match_run(struct kin_env *env, struct kin_work *work)
 {
     struct match_task *t = (struct match_task *)work;
     struct worker_job *job = t->task.job;
-    kin_status status = store_view_init(&t->view, env, DB_FEATURES, job->durable);
+    kin_status status = store_view_init(&t->view, env, DB_FEATURES, job);
     t->state = job->decider ? kin_decider_state_new(job->decider) : NULL;
     t->scratch = job->model_decider ? kin_comparer_scratch_new() : NULL;
     t->rule_counts = kin_calloc(worker_match_words(job) + 1, sizeof(uint64_t));
@@ -557,7 +531,7 @@ void worker_job_on_match(struct worker_job *job, const struct kin_message *m)
         return;
     }
     job->match_state = STEP_RUNNING;
-    uint32_t threads = job->worker->env->ops->threads(job->worker->env);
+    uint32_t threads = worker_job_threads(job->worker);
     job->match_left = threads;
     for (uint32_t i = 0; i < threads; i++) {
         struct match_task *t =

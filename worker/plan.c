@@ -77,7 +77,7 @@ static kin_status install_model(struct worker_job *job, const uint8_t *text, siz
     return status;
 }
 
-static kin_status install(struct worker_job *job)
+kin_status worker_plan_install(struct worker_job *job)
 {
     struct kin_cursor at = kin_cursor_of(job->plan_bytes.p, job->plan_bytes.n);
     uint32_t keys = kin_cursor_u32(&at), model = kin_cursor_u32(&at), counts = kin_cursor_u32(&at);
@@ -123,7 +123,7 @@ void worker_job_on_plan(struct worker_job *job, const struct kin_message *m, str
     if (part == job->plan_parts)
         status = worker_take_part(&job->plan_bytes, &job->plan_parts, f);
     if (status == KIN_OK && part + 1 == parts && job->plan_parts == parts && !job->plan_installed) {
-        status = install(job); /* again if it is repeated: memory may have run out */
+        status = worker_plan_install(job); /* again if it is repeated: memory may have run out */
         job->plan_installed = status == KIN_OK;
     }
     worker_reply_step(job->worker, job->id, KIN_MSG_PLAN, m->request, status,

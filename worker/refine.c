@@ -278,36 +278,41 @@ kin_status worker_refine_block(const struct worker_job *job, struct partition *p
     return status == KIN_OK && (p->splits.failed || p->oversized.failed) ? KIN_E_NOMEM : status;
 }
 
-static void derive(const struct worker_job *job, const uint8_t *rec, uint64_t key, unsigned depth,
+/* True: of a windowed part, too. */
+static bool derive(const struct worker_job *job, const uint8_t *rec, uint64_t key, unsigned depth,
                    struct kin_buf *out)
 {
     int field = worker_refine_field(job->workflow, key, &depth);
     const uint8_t *at = NULL;
     unsigned values = field < 0 ? 0 : kin_features_values(rec, (unsigned)field, &at);
+    bool windowed = values == 0;
     for (unsigned v = 0; v < values; v++) {
         struct kin_value value = kin_features_next(&at);
         uint64_t child = kin_key_refine(key, depth, &value);
         if (worker_key_oversized(job, child))
-            derive(job, rec, child, depth + 1, out);
+            windowed |= derive(job, rec, child, depth + 1, out);
         else
             kin_buf_u64(out, child);
     }
+    return windowed;
 }
 
-void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struct kin_buf *out)
+static bool refined_keys(const struct worker_job *job, const uint8_t *rec, bool owned,
+                         struct kin_buf *out)
 {
     unsigned count;
     const uint8_t *keys = kin_features_keys(rec, &count);
     size_t start = out->n;
+    bool windowed = false;
     for (unsigned k = 0; k < count; k++) {
         uint64_t key = kin_le64(keys + 8 * (size_t)k);
         if (kin_key_rule_number(key) >= job->workflow->block_key_count)
             break; /* stars have no size limit */
-        if (worker_key_oversized(job, key))
-            derive(job, rec, key, 0, out);
+        if (worker_key_oversized(job, key) && (!owned || worker_owns_key(job, key)))
+            windowed |= derive(job, rec, key, 0, out);
     }
     if (out->failed)
-        return;
+        return windowed;
     for (size_t i = start + 8; i < out->n; i += 8) { /* a handful: insertion sort */
         uint64_t x = kin_le64(out->p + i);
         size_t j = i;
@@ -315,4 +320,16 @@ void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struc
             memcpy(out->p + j, out->p + j - 8, 8);
         kin_put_le64(out->p + j, x);
     }
+    return windowed;
+}
+
+void worker_refined_keys(const struct worker_job *job, const uint8_t *rec, struct kin_buf *out)
+{
+    refined_keys(job, rec, false, out);
+}
+
+bool worker_refined_keys_owned(const struct worker_job *job, const uint8_t *rec,
+                               struct kin_buf *out)
+{
+    return refined_keys(job, rec, true, out);
 }

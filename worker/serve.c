@@ -48,13 +48,12 @@ static void pull_memory(struct worker_job *job, const struct kin_message *m,
 
 static kin_status pull_edges(struct pull_task *t, struct store_view *view, struct kin_env *env)
 {
-    uint8_t key[8];
+    uint8_t key[WORKER_STORE_KEY_BYTES];
     struct kin_str value;
     const struct worker_job *job = t->task.job;
     for (t->next = t->offset; t->next < job->edge_pages && t->out.n < PULL_BYTES; t->next++) {
-        kin_put_be64(key, t->next);
         kin_status status = env->ops->snap_get(view->snap, DB_EDGES,
-                                               (struct kin_str){(const char *)key, 8}, &value);
+                                               worker_store_key(key, job->id, t->next), &value);
         if (status != KIN_OK)
             return status;
         kin_buf_put(&t->out, value.p, value.n);
@@ -110,7 +109,7 @@ static void pull_run(struct kin_env *env, struct kin_work *work)
 {
     struct pull_task *t = (struct pull_task *)work;
     struct store_view view;
-    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job->durable);
+    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job);
     if (status == KIN_OK)
         status = t->what == KIN_PULL_EDGES   ? pull_edges(t, &view, env)
                  : t->what == KIN_PULL_KEYED ? pull_keyed(t, &view)
@@ -264,100 +263,16 @@ struct rows_task {
     struct kin_buf out;
 };
 
-/* The columns of one answer: names met so far, and each batch's columns mapped to them. */
-struct column_map {
-    struct kin_str *names;
-    size_t count, cap;
-    struct batch_columns {
-        uint16_t *to;
-        bool same; /* every column has the number that it has in the answer */
-    } * of_batch;  /* [durable + 1] */
-    uint64_t batches;
-};
-
-static void column_map_deinit(struct column_map *map)
-{
-    for (uint64_t i = 0; map->of_batch && i <= map->batches; i++)
-        kin_free(map->of_batch[i].to);
-    kin_free(map->of_batch);
-    kin_free(map->names);
-}
-
-static bool column_index(struct column_map *map, struct kin_str name, uint16_t *out)
-{
-    size_t i = 0;
-    while (i < map->count && !kin_str_eq(map->names[i], name))
-        i++;
-    if (i == map->count) {
-        if (map->count == map->cap) {
-            size_t cap = map->cap ? 2 * map->cap : 32;
-            if (map->count > UINT16_MAX)
-                return false; /* more than the coordinator lets into a job */
-            struct kin_str *names = kin_reallocarray(map->names, cap, sizeof *names);
-            if (!names)
-                return false;
-            map->names = names;
-            map->cap = cap;
-        }
-        map->names[map->count++] = name;
-    }
-    *out = (uint16_t)i;
-    return true;
-}
-
-static const struct batch_columns *map_batch(struct column_map *map, uint32_t batch,
-                                             const uint8_t *section)
-{
-    if (map->of_batch[batch].to)
-        return &map->of_batch[batch];
-    struct kin_batch_rows rows = kin_batch_rows_trusted(section);
-    struct kin_str *names = kin_reallocarray(NULL, rows.column_count, sizeof *names);
-    uint16_t *indices = kin_reallocarray(NULL, rows.column_count, sizeof *indices);
-    bool ok = names && indices, same = true;
-    if (ok)
-        kin_batch_rows_columns(&rows, names);
-    for (uint32_t i = 0; ok && i < rows.column_count; i++) {
-        ok = column_index(map, names[i], &indices[i]);
-        same &= indices[i] == i;
-    }
-    kin_free(names);
-    if (!ok) {
-        kin_free(indices);
-        return NULL;
-    }
-    map->of_batch[batch] = (struct batch_columns){indices, same};
-    return &map->of_batch[batch];
-}
-
-static void copy_row(struct kin_batch_rows_builder *out, const uint8_t *p, uint32_t group,
-                     const struct batch_columns *columns)
-{
-    if (columns->same) {
-        kin_batch_rows_copy(out, p, group);
-        return;
-    }
-    struct kin_batch_row row = kin_batch_row_read(p);
-    const uint8_t *at = row.cells;
-    kin_batch_rows_begin_row(out, group, row.updated, row.source, row.id);
-    for (uint32_t i = 0; i < row.cell_count; i++) {
-        uint16_t column;
-        struct kin_str value = kin_batch_cell_next(&at, &column);
-        kin_batch_rows_cell(out, columns->to[column], value);
-    }
-    kin_batch_rows_end_row(out);
-}
-
 static void rows_run(struct kin_env *env, struct kin_work *work)
 {
     struct rows_task *t = (struct rows_task *)work;
     const struct worker_job *job = t->task.job;
     struct store_view view;
     struct kin_batch_rows_builder builder = {0};
-    struct column_map map = {.batches = job->durable};
-    kin_status status = store_view_init(&view, env, DB_ROWS, job->durable);
-    map.of_batch = kin_calloc(job->durable + 1, sizeof *map.of_batch);
-    if (status == KIN_OK && !map.of_batch)
-        status = KIN_E_NOMEM;
+    struct worker_columns columns;
+    kin_status status = store_view_init(&view, env, DB_ROWS, job);
+    kin_status made = worker_columns_init(&columns, job->durable);
+    status = status == KIN_OK ? made : status;
     uint32_t low = 0, high = job->rows.count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -369,20 +284,17 @@ static void rows_run(struct kin_env *env, struct kin_work *work)
     for (; status == KIN_OK && low < job->rows.count && job->row_order[low].key < t->end; low++) {
         struct record_at at = job->rows.items[job->row_order[low].value];
         const uint8_t *p = store_view_at(&view, at);
-        const struct batch_columns *columns =
-            p ? map_batch(&map, at.batch, view.batch[at.batch]) : NULL;
-        if (columns)
-            copy_row(&builder, p, (uint32_t)job->row_order[low].key, columns);
-        else
-            status = p ? KIN_E_NOMEM : view.status;
+        struct worker_row row = {at.batch, view.batch[at.batch], p};
+        status = p ? worker_columns_copy(&columns, &builder, row, (uint32_t)job->row_order[low].key)
+                   : view.status;
     }
     if (status == KIN_OK) {
-        kin_batch_rows_finish(&builder, map.names, map.count, &t->out);
+        kin_batch_rows_finish(&builder, columns.names, columns.count, &t->out);
         status = t->out.failed ? KIN_E_NOMEM : KIN_OK;
     }
     t->task.status = status;
     kin_buf_deinit(&builder.rows);
-    column_map_deinit(&map);
+    worker_columns_deinit(&columns);
     store_view_deinit(&view);
 }
 

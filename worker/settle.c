@@ -98,7 +98,7 @@ static void scatter_run(struct kin_env *env, struct kin_work *work)
 {
     struct scatter_task *t = (struct scatter_task *)work;
     struct store_view view;
-    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job->durable);
+    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job);
     if (status == KIN_OK)
         status = scatter(t, &view, false);
     for (unsigned p = 0; status == KIN_OK && p < PARTITIONS; p++) {
@@ -209,7 +209,7 @@ static void gather_run(struct kin_env *env, struct kin_work *work)
 {
     struct gather_task *t = (struct gather_task *)work;
     struct store_view view;
-    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job->durable);
+    kin_status status = store_view_init(&view, env, DB_FEATURES, t->task.job);
     t->partition->rule_totals =
         kin_calloc(t->task.job->workflow->key_count + 1, KIN_SETTLED_RULE_WORDS * sizeof(uint64_t));
     if (status == KIN_OK && !t->partition->rule_totals)
@@ -280,7 +280,7 @@ static void answer_run(struct kin_env *env, struct kin_work *work)
     const struct worker_job *job = t->task.job;
     size_t rules = job->workflow->key_count;
     struct store_view view;
-    t->task.status = store_view_init(&view, env, DB_FEATURES, job->durable);
+    t->task.status = store_view_init(&view, env, DB_FEATURES, job);
     struct block *large = kin_calloc(rules * KIN_LARGE_BLOCKS_PER_RULE + 1, sizeof *large);
     if (t->task.status == KIN_OK && !large)
         t->task.status = KIN_E_NOMEM;

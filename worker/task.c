@@ -1,4 +1,4 @@
-#include "worker/impl.h"
+#include "worker/live.h"
 
 /* Tasks and store ops of a job: allocated, tracked until done (a crash frees them with the job),
  * and the view through which tasks read the store. */
@@ -21,18 +21,27 @@ static void task_free(struct worker_task *t)
     kin_free(t);
 }
 
+/* Of one that is closing, once nothing of it is under way. */
+static void job_ended(struct worker_job *job)
+{
+    if (!job->closing || job->tasks || job->stores)
+        return;
+    if (job->live) {
+        worker_live_ended(job->live);
+        return;
+    }
+    job->worker->job = NULL;
+    worker_job_free(job);
+}
+
 static void task_done(struct kin_work *work)
 {
     struct worker_task *t = (struct worker_task *)work;
-    struct worker *w = t->job->worker;
     struct worker_job *job = t->job;
     if (!job->closing)
         t->finish(t);
     task_free(t);
-    if (job->closing && !job->tasks && !job->stores) {
-        w->job = NULL;
-        worker_job_free(job);
-    }
+    job_ended(job);
 }
 
 void *worker_task_new(struct worker_job *job, size_t bytes,
@@ -58,6 +67,12 @@ void worker_task_start(struct worker_task *t)
 {
     struct kin_env *env = t->job->worker->env;
     env->ops->work(env, &t->work);
+}
+
+void worker_task_drop(struct worker_task *t)
+{
+    if (t)
+        task_free(t);
 }
 
 bool worker_task_under_way(const struct worker_job *job, uint64_t request)
@@ -87,14 +102,10 @@ static void store_done(struct kin_store_op *op, kin_status status)
 {
     struct worker_store *s = (struct worker_store *)op;
     struct worker_job *job = s->job;
-    struct worker *w = job->worker;
     if (!job->closing)
         s->finish(s, status);
     store_free(s);
-    if (job->closing && !job->tasks && !job->stores) {
-        w->job = NULL;
-        worker_job_free(job);
-    }
+    job_ended(job);
 }
 
 struct worker_store *worker_store_new(struct worker_job *job, size_t puts,
@@ -162,10 +173,11 @@ void worker_job_free(struct worker_job *job)
     kin_free(job);
 }
 
-kin_status store_view_init(struct store_view *v, struct kin_env *env, unsigned db, uint64_t batches)
+kin_status store_view_init(struct store_view *v, struct kin_env *env, unsigned db,
+                           const struct worker_job *job)
 {
-    *v = (struct store_view){.env = env, .db = db, .batches = batches};
-    v->batch = kin_calloc(batches + 1, sizeof *v->batch);
+    *v = (struct store_view){.env = env, .db = db, .run = job->id, .batches = job->durable};
+    v->batch = kin_calloc(job->durable + 1, sizeof *v->batch);
     if (!v->batch)
         return v->status = KIN_E_NOMEM;
     v->status = env->ops->snap_begin(env, &v->snap);
@@ -182,13 +194,11 @@ void store_view_deinit(struct store_view *v)
 
 const uint8_t *store_view_batch(struct store_view *v, uint32_t batch)
 {
-    uint8_t key[8];
+    uint8_t key[WORKER_STORE_KEY_BYTES];
     struct kin_str value;
     if (v->status != KIN_OK)
         return NULL;
-    kin_put_be64(key, batch);
-    v->status =
-        v->env->ops->snap_get(v->snap, v->db, (struct kin_str){(const char *)key, 8}, &value);
+    v->status = v->env->ops->snap_get(v->snap, v->db, worker_store_key(key, v->run, batch), &value);
     if (v->status != KIN_OK)
         return NULL;
     v->batch[batch] = (const uint8_t *)value.p;

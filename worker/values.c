@@ -123,7 +123,7 @@ static void values_run(struct kin_env *env, struct kin_work *work)
     struct kin_arena arena = {0};
     struct store_view view;
     uint64_t *seeds = kin_arena_calloc(&arena, w->source_count, sizeof *seeds);
-    kin_status status = store_view_init(&view, env, DB_FEATURES, job->durable);
+    kin_status status = store_view_init(&view, env, DB_FEATURES, job);
     if (status == KIN_OK && !seeds)
         status = KIN_E_NOMEM;
     for (size_t s = 0; seeds && s < w->source_count; s++)

@@ -1,4 +1,4 @@
-#include "worker/impl.h"
+#include "worker/live.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -220,6 +220,8 @@ static void worker_on_frame(void *node, kin_node_id from, struct kin_frame *f)
         worker_job_on_open(w, &m);
     else if (m.type == KIN_MSG_JOB_CLOSE)
         worker_job_on_close(w, &m);
+    else if (m.type >= KIN_MSG_LIVE_OPEN && m.type <= KIN_MSG_LIVE_CLOSE)
+        worker_live_on_message(w, &m, f);
     else
         on_job_message(w, &m, f);
 }
@@ -230,6 +232,7 @@ static void worker_stop(void *node)
     w->env->ops->timer_cancel(w->env, &w->tick);
     if (w->job)
         worker_job_free(w->job);
+    worker_lives_free(w);
     kin_free(w);
 }
 

@@ -106,6 +106,8 @@ static kin_status open_members(const struct kin_daemon_options *o, struct kin_me
 /* Without making anything. */
 static kin_status check_keys(const struct kin_daemon_options *o, struct kin_err *err)
 {
+    if (!o->worker && !o->nodes)
+        return KIN_OK; /* no worker comes over the network */
     char path[PATH_BYTES];
     struct kin_net_identity identity;
     struct kin_members *members = NULL;
@@ -143,7 +145,10 @@ static void send_remote(void *arg, kin_node_id from, kin_node_id to, struct kin_
 {
     struct kin_daemon *d = arg;
     (void)from; /* the peer knows who we are since the handshake */
-    kin_net_send(d->net, to, frame);
+    if (d->o.on_local && to == d->o.local)
+        d->o.on_local(d->o.arg, frame);
+    else
+        kin_net_send(d->net, to, frame);
 }
 
 static kin_node_id self_of(const struct kin_daemon *d)
@@ -253,6 +258,8 @@ static kin_status open_world(struct kin_daemon *d, struct kin_err *err)
         kin_err_wrap(err, status, "the data cannot be used; remove %s to begin anew", path);
     if (status == KIN_OK)
         status = kin_live_add(d->live, self_of(d), store, o->ops, o->args, err);
+    if (status == KIN_OK && o->add_nodes)
+        status = o->add_nodes(o->arg, d->live, err);
     if (status == KIN_OK && kin_live_on_signal(d->live, o->on_signal, o->arg) != KIN_OK)
         status = kin_err_set(err, KIN_E_IO, "signals cannot be caught");
     return status;
@@ -263,7 +270,7 @@ static kin_status open_keys(struct kin_daemon *d, struct kin_err *err)
 {
     char path[PATH_BYTES], text[2 * KIN_NET_PUBLIC_BYTES + 8] = "key=";
     if (!d->o.worker)
-        return open_members(&d->o, &d->members, err);
+        return d->o.nodes ? open_members(&d->o, &d->members, err) : KIN_OK;
     path_in(&d->o, "identity", path);
     kin_status status = kin_identity_open(path, &d->identity, err);
     if (status == KIN_OK) {

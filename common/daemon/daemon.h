@@ -17,7 +17,7 @@ struct kin_daemon_options {
     bool worker;         /* dials; else it is the coordinator, and listens */
     const char *name;    /* a worker's, for its log lines */
     const char *address; /* to listen at, or to dial */
-    /* Coordinator: workers get the numbers 1..nodes, clients those from client_first on,
+    /* Coordinator: workers get the numbers 1..nodes (0: none may come), clients those from client_first on,
      * clients_max of them at a time; 0: no clients. */
     uint32_t nodes;
     kin_node_id client_first;
@@ -33,6 +33,12 @@ struct kin_daemon_options {
     unsigned threads; /* 0: one per processor */
     const struct kin_node_ops *ops;
     void *args;
+    /* Coordinator: nodes beside it in the same process, e.g. workers; NULL: none. */
+    kin_status (*add_nodes)(void *arg, struct kin_live *live, struct kin_err *err);
+    /* Coordinator: frames for this node, which is of no network and no world, go here, on the loop;
+     * consumes them. NULL: there is no such node. */
+    kin_node_id local;
+    void (*on_local)(void *arg, struct kin_frame *frame);
     void (*on_signal)(void *arg, int signal); /* SIGINT or SIGTERM, on the loop */
     /* A node's link came or went, on the loop; a hint, may be NULL. A worker's only one is that to
      * node 0. */
@@ -56,7 +62,7 @@ int kin_daemon_open(const struct kin_daemon_options *o, struct kin_daemon **out)
 
 struct kin_live *kin_daemon_live(struct kin_daemon *d);
 struct kin_net *kin_daemon_net(struct kin_daemon *d);
-struct kin_members *kin_daemon_members(struct kin_daemon *d); /* NULL: a worker */
+struct kin_members *kin_daemon_members(struct kin_daemon *d); /* NULL: there are none */
 
 /* A log line of the process. Any thread. */
 void kin_daemon_log(const struct kin_daemon *d, char level, const char *event, const char *text);

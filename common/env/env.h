@@ -58,6 +58,7 @@ struct kin_timer {
 struct kin_work {
     void (*run)(struct kin_env *env, struct kin_work *w); /* [task] */
     void (*done)(struct kin_work *w);                     /* [loop] */
+    bool urgent; /* somebody waits: started before all that wait and are not */
     void *impl;
     struct kin_work *impl_next;
 };
@@ -119,7 +120,8 @@ struct kin_env_ops {
                  struct kin_frame *); /* [loop] consumes a reference */
     void (*timer_arm)(struct kin_env *, struct kin_timer *, uint64_t delay_us); /* [loop] re-arms */
     void (*timer_cancel)(struct kin_env *, struct kin_timer *); /* [loop] idempotent */
-    void (*work)(struct kin_env *, struct kin_work *);          /* [loop] first in, first started */
+    void (*work)(struct kin_env *, struct kin_work *);          /* [loop] first in, first started,
+                                                                   but for urgent ones */
     void (*store)(struct kin_env *, struct kin_store_op *);     /* [loop] */
 
     /* [task] Snapshots. Values are borrowed until snap_end and must not be written to. */

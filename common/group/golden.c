@@ -1,19 +1,7 @@
-#include "common/group/golden.h"
+#include "common/group/golden_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-/* An output column is a slot: the fields first, then the carried columns. A role says that a column
- * of a source gives values to a slot. */
-struct kin_golden_plan {
-    struct kin_arena arena;
-    const struct kin_workflow *workflow;
-    size_t column_count;
-    size_t slot_count;
-    struct kin_str *names; /* [slot] */
-    uint32_t *role_at;     /* [source * column_count + column], one more at the end */
-    uint16_t *roles;       /* slots */
-};
 
 enum { NO_SLOT = UINT16_MAX, SLOTS_MAX = UINT16_MAX };
 
@@ -222,25 +210,6 @@ void kin_golden_header(const struct kin_golden_plan *plan, struct kin_buf *out)
 
 /* ---- the values of a group ---- */
 
-struct value {
-    struct kin_str raw;
-    struct kin_str key; /* equal keys are the same value: the payload, or the raw text */
-    uint32_t member;
-    uint32_t order; /* within the slot: (source, id), then as in the row */
-    bool valid;     /* else it does not parse as its field's type */
-};
-
-struct group {
-    const struct kin_golden_plan *plan;
-    struct kin_norm_scratch *norm;
-    struct kin_arena *arena;
-    const struct kin_golden_member *members;
-    size_t count;
-    struct value *values; /* slot by slot */
-    size_t *slot_at;      /* [slot], one more at the end */
-    uint32_t *rank;       /* [member]: 0 for the most complete one, and so on */
-};
-
 static bool is_blank(struct kin_str text)
 {
     for (size_t i = 0; i < text.n; i++) {
@@ -250,7 +219,7 @@ static bool is_blank(struct kin_str text)
     return true;
 }
 
-static const uint32_t *roles_of(const struct group *g, const struct kin_golden_member *m,
+static const uint32_t *roles_of(const struct kin_golden_group *g, const struct kin_golden_member *m,
                                 const struct kin_golden_cell *cell)
 {
     const struct kin_golden_plan *plan = g->plan;
@@ -260,8 +229,9 @@ static const uint32_t *roles_of(const struct group *g, const struct kin_golden_m
 
 /* Fills v from a cell, if there is anything in it. A single record's values are taken as they are.
  * before: the slot's last value so far, or NULL: the same text often comes again. */
-static kin_status read_value(const struct group *g, size_t slot, struct kin_str raw,
-                             const struct value *before, struct value *v, bool *there)
+static kin_status read_value(const struct kin_golden_group *g, size_t slot, struct kin_str raw,
+                             const struct kin_golden_value *before, struct kin_golden_value *v,
+                             bool *there)
 {
     const struct kin_schema *schema = &g->plan->workflow->schema;
     *there = !is_blank(raw);
@@ -284,7 +254,7 @@ static kin_status read_value(const struct group *g, size_t slot, struct kin_str 
     return copy ? KIN_OK : KIN_E_NOMEM;
 }
 
-static kin_status alloc_values(struct group *g)
+static kin_status alloc_values(struct kin_golden_group *g)
 {
     size_t slots = g->plan->slot_count;
     g->slot_at = kin_arena_calloc(g->arena, slots + 1, sizeof *g->slot_at);
@@ -303,21 +273,20 @@ static kin_status alloc_values(struct group *g)
     return g->values ? KIN_OK : KIN_E_NOMEM;
 }
 
-/* Sorts the cells into slots; used[slot] is how many values it got, filled[member] how many of the
- * member's cells fill a field. */
-static kin_status read_values(struct group *g, size_t *used, uint32_t *filled)
+/* Sorts the cells into slots; filled[member] is how many of the member's cells fill a field. */
+static kin_status read_values(struct kin_golden_group *g, uint32_t *filled)
 {
-    size_t fields = g->plan->workflow->schema.count;
+    size_t fields = g->plan->workflow->schema.count, *used = g->used;
     for (size_t m = 0; m < g->count; m++) {
         for (size_t c = 0; c < g->members[m].count; c++) {
             const struct kin_golden_cell *cell = &g->members[m].cells[c];
             const uint32_t *at = roles_of(g, &g->members[m], cell);
             for (uint32_t r = at[0]; r < at[1]; r++) {
                 size_t slot = g->plan->roles[r];
-                struct value v;
+                struct kin_golden_value v;
                 bool there;
-                struct value *values = g->values + g->slot_at[slot];
-                const struct value *before = used[slot] ? &values[used[slot] - 1] : NULL;
+                struct kin_golden_value *values = g->values + g->slot_at[slot];
+                const struct kin_golden_value *before = used[slot] ? &values[used[slot] - 1] : NULL;
                 if (read_value(g, slot, cell->value, before, &v, &there) != KIN_OK)
                     return KIN_E_NOMEM;
                 if (!there)
@@ -344,7 +313,7 @@ static int fill_cmp(const void *a, const void *b)
     return (x->member > y->member) - (x->member < y->member);
 }
 
-static kin_status rank_members(struct group *g, const uint32_t *filled)
+static kin_status rank_members(struct kin_golden_group *g, const uint32_t *filled)
 {
     struct fill *fills = kin_arena_calloc(g->arena, g->count, sizeof *fills);
     g->rank = kin_arena_calloc(g->arena, g->count, sizeof *g->rank);
@@ -358,30 +327,36 @@ static kin_status rank_members(struct group *g, const uint32_t *filled)
     return KIN_OK;
 }
 
+kin_status kin_golden_group_read(struct kin_golden_group *g)
+{
+    g->used = kin_arena_calloc(g->arena, g->plan->slot_count, sizeof *g->used);
+    uint32_t *filled = kin_arena_calloc(g->arena, g->count, sizeof *filled);
+    kin_status status = g->used && filled ? alloc_values(g) : KIN_E_NOMEM;
+    if (status == KIN_OK)
+        status = read_values(g, filled);
+    if (status == KIN_OK)
+        status = rank_members(g, filled);
+    return status;
+}
+
 /* ---- strategies ---- */
 
 static int by_key(const void *a, const void *b)
 {
-    const struct value *x = a, *y = b;
+    const struct kin_golden_value *x = a, *y = b;
     int c = kin_str_cmp(x->key, y->key);
     return c ? c : (x->order > y->order) - (x->order < y->order);
 }
 
 static int by_raw(const void *a, const void *b)
 {
-    const struct value *x = a, *y = b;
+    const struct kin_golden_value *x = a, *y = b;
     int c = kin_str_cmp(x->raw, y->raw);
     return c ? c : (x->order > y->order) - (x->order < y->order);
 }
 
-static int by_order(const void *a, const void *b)
-{
-    const struct value *x = a, *y = b;
-    return (x->order > y->order) - (x->order < y->order);
-}
-
 /* Keeps the first of each run of equal keys in a sorted list, or the first of each member. */
-static size_t drop_repeats(struct value *v, size_t n, bool same_member_only)
+static size_t drop_repeats(struct kin_golden_value *v, size_t n, bool same_member_only)
 {
     size_t kept = 0;
     for (size_t i = 0; i < n; i++) {
@@ -395,7 +370,8 @@ static size_t drop_repeats(struct value *v, size_t n, bool same_member_only)
 
 /* The longest run of equal keys (or raw texts) in a sorted list; of equally long ones the one with
  * the value that comes first in the group. */
-static struct value *longest_run(struct value *v, size_t n, bool raw, size_t *length)
+static struct kin_golden_value *longest_run(struct kin_golden_value *v, size_t n, bool raw,
+                                            size_t *length)
 {
     size_t best = 0, best_n = 0;
     for (size_t i = 0, end; i < n; i = end) {
@@ -413,13 +389,13 @@ static struct value *longest_run(struct value *v, size_t n, bool raw, size_t *le
 }
 
 /* Every record has one vote for each of its different values. */
-static struct kin_str most_frequent(struct value *v, size_t n)
+static struct kin_golden_value *most_frequent(struct kin_golden_value *v, size_t n)
 {
     qsort(v, n, sizeof *v, by_key);
     n = drop_repeats(v, n, true);
-    struct value *run = longest_run(v, n, false, &n);
+    struct kin_golden_value *run = longest_run(v, n, false, &n);
     qsort(run, n, sizeof *run, by_raw);
-    return longest_run(run, n, true, &n)->raw;
+    return longest_run(run, n, true, &n);
 }
 
 /* Code points without the blanks at both ends. */
@@ -453,7 +429,8 @@ static int day_cmp(const char *a, const char *b)
 
 /* What min and max go by. type: KIN_TYPE_TEXT for carried columns and for values that do not parse.
  */
-static int value_cmp(enum kin_type type, const struct value *a, const struct value *b)
+static int value_cmp(enum kin_type type, const struct kin_golden_value *a,
+                     const struct kin_golden_value *b)
 {
     if (type == KIN_TYPE_DATE && a->key.n == 4 && b->key.n == 4)
         return day_cmp(a->key.p, b->key.p);
@@ -466,8 +443,9 @@ static int value_cmp(enum kin_type type, const struct value *a, const struct val
     return kin_str_cmp(a->key, b->key);
 }
 
-static bool is_better(const struct group *g, enum kin_golden strategy, enum kin_type type,
-                      const struct value *a, const struct value *b)
+static bool is_better(const struct kin_golden_group *g, enum kin_golden strategy,
+                      enum kin_type type, const struct kin_golden_value *a,
+                      const struct kin_golden_value *b)
 {
     switch (strategy) {
     case KIN_GOLDEN_MOST_COMPLETE:
@@ -497,34 +475,9 @@ static bool chooses_record(enum kin_golden strategy)
            strategy == KIN_GOLDEN_FIRST;
 }
 
-static kin_status join_values(struct kin_arena *arena, const struct value *v, size_t n,
-                              struct kin_str *out)
-{
-    size_t bytes = 0;
-    for (size_t i = 0; i < n; i++)
-        bytes += v[i].raw.n + 2;
-    *out = (struct kin_str){NULL, 0};
-    if (n == 1)
-        *out = v->raw;
-    if (n <= 1)
-        return KIN_OK;
-    char *text = kin_arena_alloc(arena, bytes), *to = text;
-    if (!text)
-        return KIN_E_NOMEM;
-    for (size_t i = 0; i < n; i++) {
-        if (i > 0) {
-            *to++ = ';';
-            *to++ = ' ';
-        }
-        memcpy(to, v[i].raw.p, v[i].raw.n);
-        to += v[i].raw.n;
-    }
-    *out = (struct kin_str){text, (size_t)(to - text)};
-    return KIN_OK;
-}
-
-static kin_status best_value(const struct group *g, enum kin_golden strategy, enum kin_type type,
-                             const struct value *v, size_t n, struct kin_str *out)
+static struct kin_golden_kept best_value(const struct kin_golden_group *g, enum kin_golden strategy,
+                                         enum kin_type type, const struct kin_golden_value *v,
+                                         size_t n)
 {
     size_t best = 0, end;
     for (size_t i = 1; i < n; i++) {
@@ -533,12 +486,11 @@ static kin_status best_value(const struct group *g, enum kin_golden strategy, en
     }
     for (end = best + 1; end < n && v[end].member == v[best].member; end++) {
     }
-    return join_values(g->arena, v + best, chooses_record(strategy) ? end - best : 1, out);
+    return (struct kin_golden_kept){v + best, chooses_record(strategy) ? end - best : 1};
 }
 
-/* The surviving value of one slot from its n values, in order; they may be moved about. */
-static kin_status survivor(const struct group *g, size_t slot, struct value *v, size_t n,
-                           struct kin_str *out)
+struct kin_golden_kept kin_golden_survivors(const struct kin_golden_group *g, size_t slot,
+                                            struct kin_golden_value *v, size_t n)
 {
     const struct kin_workflow *w = g->plan->workflow;
     bool is_field = slot < w->schema.count;
@@ -546,7 +498,7 @@ static kin_status survivor(const struct group *g, size_t slot, struct value *v, 
     enum kin_type type = is_field ? w->schema.fields[slot].type : KIN_TYPE_TEXT;
     size_t valid = 0;
     if (n == 0 || g->count == 1)
-        return join_values(g->arena, v, n, out);
+        return (struct kin_golden_kept){v, n};
     for (size_t i = 0; i < n; i++) {
         if (v[i].valid)
             v[valid++] = v[i];
@@ -556,18 +508,44 @@ static kin_status survivor(const struct group *g, size_t slot, struct value *v, 
         n = valid;
     else
         type = KIN_TYPE_TEXT;
-    if (strategy == KIN_GOLDEN_MOST_FREQUENT) {
-        *out = most_frequent(v, n);
-        return KIN_OK;
-    }
+    if (strategy == KIN_GOLDEN_MOST_FREQUENT)
+        return (struct kin_golden_kept){most_frequent(v, n), 1};
     if (strategy == KIN_GOLDEN_ALL) {
         qsort(v, n, sizeof *v, by_key);
         n = drop_repeats(v, n, false);
-        qsort(v, n, sizeof *v, by_order);
-        return join_values(g->arena, v, n, out);
+        qsort(v, n, sizeof *v, kin_golden_by_order);
+        return (struct kin_golden_kept){v, n};
     }
-    return best_value(g, strategy, type, v, n, out);
+    return best_value(g, strategy, type, v, n);
 }
+
+kin_status kin_golden_join(struct kin_arena *arena, struct kin_golden_kept kept,
+                           struct kin_str *out)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < kept.n; i++)
+        bytes += kept.v[i].raw.n + 2;
+    *out = (struct kin_str){NULL, 0};
+    if (kept.n == 1)
+        *out = kept.v->raw;
+    if (kept.n <= 1)
+        return KIN_OK;
+    char *text = kin_arena_alloc(arena, bytes), *to = text;
+    if (!text)
+        return KIN_E_NOMEM;
+    for (size_t i = 0; i < kept.n; i++) {
+        if (i > 0) {
+            *to++ = ';';
+            *to++ = ' ';
+        }
+        memcpy(to, kept.v[i].raw.p, kept.v[i].raw.n);
+        to += kept.v[i].raw.n;
+    }
+    *out = (struct kin_str){text, (size_t)(to - text)};
+    return KIN_OK;
+}
+
+/* ---- the row ---- */
 
 /* A group of one record, whose slots have one value each: as most are. False: they have not, and
  * nothing was appended. */
@@ -603,18 +581,14 @@ kin_status kin_golden_row(const struct kin_golden_plan *plan, struct kin_norm_sc
     KIN_ASSERT(count > 0);
     if (count == 1 && single_row(plan, arena, members, out))
         return out->failed ? KIN_E_NOMEM : KIN_OK;
-    struct group g = {
+    struct kin_golden_group g = {
         .plan = plan, .norm = norm, .arena = arena, .members = members, .count = count};
-    size_t *used = kin_arena_calloc(arena, plan->slot_count, sizeof *used);
-    uint32_t *filled = kin_arena_calloc(arena, count, sizeof *filled);
-    kin_status status = used && filled ? alloc_values(&g) : KIN_E_NOMEM;
-    if (status == KIN_OK)
-        status = read_values(&g, used, filled);
-    if (status == KIN_OK)
-        status = rank_members(&g, filled);
+    kin_status status = kin_golden_group_read(&g);
     for (size_t slot = 0; slot < plan->slot_count && status == KIN_OK; slot++) {
         struct kin_str text;
-        status = survivor(&g, slot, g.values + g.slot_at[slot], used[slot], &text);
+        struct kin_golden_kept kept =
+            kin_golden_survivors(&g, slot, g.values + g.slot_at[slot], g.used[slot]);
+        status = kin_golden_join(arena, kept, &text);
         if (status != KIN_OK)
             break;
         kin_buf_putc(out, ',');

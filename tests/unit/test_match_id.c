@@ -79,6 +79,23 @@ static void test_names_count_by_their_first_255_bytes(void **state)
     assert_string_not_equal(make("w", a, "1", 0).digits, make("w", b, "1", 0).digits);
 }
 
+/* The same id in bytes; printed as the standard library prints bytes. */
+static void test_bytes_and_digits_are_one_id(void **state)
+{
+    (void)state;
+    for (uint32_t generation = 0; generation < 1000; generation++) {
+        uint8_t bytes[KIN_MATCH_ID_BYTES];
+        char digits[KIN_MATCH_ID_DIGITS + 1], printed[KIN_MATCH_ID_DIGITS];
+        kin_match_id_bytes(KIN_MATCH_ID_KEY, KIN_STR("people"), KIN_STR("crm"), KIN_STR("1"),
+                           generation, bytes);
+        for (size_t i = 0; i < sizeof bytes; i++)
+            snprintf(digits + 2 * i, 3, "%02x", bytes[i]);
+        assert_string_equal(make("people", "crm", "1", generation).digits, digits);
+        kin_match_id_print(bytes, printed);
+        assert_memory_equal(printed, digits, sizeof printed);
+    }
+}
+
 static int by_digits(const void *a, const void *b)
 {
     return memcmp(a, b, KIN_MATCH_ID_DIGITS);
@@ -111,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_every_part_counts_and_parts_do_not_run_together),
         cmocka_unit_test(test_ids_do_not_depend_on_the_order_of_asking),
         cmocka_unit_test(test_names_count_by_their_first_255_bytes),
+        cmocka_unit_test(test_bytes_and_digits_are_one_id),
         cmocka_unit_test(test_a_million_ids_differ),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@ kin_import(sodium libsodium)
 kin_import(uv libuv)
 kin_import(fyaml libfyaml)
 kin_import(jansson jansson)
+kin_import(microhttpd libmicrohttpd)
 
 # msgpack's C library was renamed: libmsgpackc until version 5 (Debian 12), libmsgpack-c since
 find_library(KIN_MSGPACK NAMES msgpack-c msgpackc REQUIRED)
@@ -37,4 +38,18 @@ function(kin_library name folder)
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_LINK} Threads::Threads)
+endfunction()
+
+# kin_embed(NAME FILE SYMBOL): the bytes of a file as `const unsigned char SYMBOL[]` and
+# `const size_t SYMBOL_bytes` of a library
+function(kin_embed name file symbol)
+  set(from ${CMAKE_SOURCE_DIR}/${file})
+  set(to ${CMAKE_BINARY_DIR}/embedded/${symbol}.c)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${from})
+  file(READ ${from} bytes HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${bytes}")
+  string(REGEX REPLACE "(................................................................................)" "\\1\n" bytes "${bytes}")
+  file(CONFIGURE OUTPUT ${to} CONTENT
+    "#include <stddef.h>\nextern const unsigned char ${symbol}[];\nextern const size_t ${symbol}_bytes;\nconst unsigned char ${symbol}[] = {\n${bytes}};\nconst size_t ${symbol}_bytes = sizeof ${symbol};\n")
+  target_sources(${name} PRIVATE ${to})
 endfunction()

@@ -39,6 +39,7 @@ struct kin_live_pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct kin_work *head, *tail; /* first in, first started */
+    struct kin_work *urgent;      /* the last of those at the head that are */
     unsigned idle;
     bool closing;
     pthread_t *threads;

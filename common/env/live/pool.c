@@ -20,6 +20,8 @@ static void *pool_main(void *arg)
         pool->head = w->impl_next;
         if (!pool->head)
             pool->tail = NULL;
+        if (pool->urgent == w)
+            pool->urgent = NULL;
         pthread_mutex_unlock(&pool->lock);
         w->run(&((struct kin_live_node *)w->impl)->env, w);
         kin_live_mail_work(live, w);
@@ -48,13 +50,15 @@ kin_status kin_live_pool_start(struct kin_live *live, unsigned threads, struct k
 void kin_live_pool_push(struct kin_live *live, struct kin_work *w)
 {
     struct kin_live_pool *pool = &live->pool;
-    w->impl_next = NULL;
     pthread_mutex_lock(&pool->lock);
-    if (pool->tail)
-        pool->tail->impl_next = w;
-    else
-        pool->head = w;
-    pool->tail = w;
+    struct kin_work *before = w->urgent ? pool->urgent : pool->tail;
+    struct kin_work **at = before ? &before->impl_next : &pool->head;
+    w->impl_next = before || w->urgent ? *at : NULL;
+    *at = w;
+    if (!w->impl_next)
+        pool->tail = w;
+    if (w->urgent)
+        pool->urgent = w;
     bool wake = pool->idle > 0;
     pthread_mutex_unlock(&pool->lock);
     if (wake)
