@@ -10,6 +10,7 @@
 struct form_task {
     struct live_task task;
     struct live_put *puts; /* owned */
+    struct live_put *rest; /* those for which it is too early; owned */
     struct live_batch *batch;
     struct kin_arena arena;
     const struct kin_workflow *workflow;
@@ -62,8 +63,9 @@ static struct kin_str line_id(struct form_task *t, const struct live_line *l)
     return (struct kin_str){(const char *)t->batch->text.p + l->id_at, l->id_bytes};
 }
 
-/* Notes the line of an id; an earlier line of it does not count any more. */
-static bool note_id(struct form_task *t, size_t line)
+/* Notes the line of an id; an earlier line of the same PUT does not count any more. *again: one of
+ * an earlier PUT has it. */
+static bool note_id(struct form_task *t, size_t line, size_t put_from, bool *again)
 {
     struct kin_str id = line_id(t, line_at(t, line));
     size_t lines = line_count(t);
@@ -90,7 +92,8 @@ static bool note_id(struct form_task *t, size_t line)
     size_t at = kin_hash64(id.p, id.n, 0) & t->mask;
     while (t->by_id[at] && !kin_str_eq(line_id(t, line_at(t, t->by_id[at] - 1)), id))
         at = (at + 1) & t->mask;
-    if (t->by_id[at])
+    *again = t->by_id[at] && t->by_id[at] - 1 < put_from;
+    if (t->by_id[at] && !*again)
         line_at(t, t->by_id[at] - 1)->outcome = LIVE_SUPERSEDED;
     t->by_id[at] = (uint32_t)line + 1;
     return true;
@@ -183,7 +186,8 @@ struct kept_line {
     uint64_t from, end; /* in kept */
 };
 
-static kin_status take_line(struct form_task *t, const struct kin_row *row, struct kin_buf *kept)
+static kin_status take_line(struct form_task *t, const struct kin_row *row, struct kin_buf *kept,
+                            size_t put_from, bool *again)
 {
     struct live_line line = {.rel = LIVE_NONE, .remove = LIVE_NONE};
     size_t at = line_count(t);
@@ -205,7 +209,7 @@ static kin_status take_line(struct form_task *t, const struct kin_row *row, stru
     uint32_t id_at = keep_text(t, told.id);
     line_at(t, at)->id_at = id_at;
     line_at(t, at)->id_bytes = (uint32_t)told.id.n;
-    if (t->batch->text.failed || !note_id(t, at))
+    if (t->batch->text.failed || !note_id(t, at, put_from, again))
         return KIN_E_NOMEM;
     struct kept_line k = {.line = (uint32_t)at, .remove = told.remove, .from = t->kept.bytes.n};
     if (!told.remove && told.rewritten) {
@@ -257,16 +261,26 @@ static kin_status parse(struct form_task *t)
     struct kin_buf kept = {0};
     t->rows = kin_rows_new(&options);
     kin_status status = t->rows ? KIN_OK : KIN_E_NOMEM;
-    for (struct live_put *p = t->puts; p && status == KIN_OK; p = p->next) {
+    for (struct live_put *p = t->puts, *last = NULL; p && status == KIN_OK; last = p, p = p->next) {
         struct kin_chunk chunk = {.bytes = p->frame->payload, .line = 1};
         struct kin_row row;
+        size_t kept_n = kept.n, text_n = t->kept.bytes.n;
+        bool again = false;
         p->lines_from = line_count(t);
         kin_rows_begin(t->rows, NULL, &chunk);
-        while (status == KIN_OK && kin_rows_next(t->rows, &row))
-            status = take_line(t, &row, &kept);
+        while (status == KIN_OK && !again && kin_rows_next(t->rows, &row))
+            status = take_line(t, &row, &kept, p->lines_from, &again);
         if (status == KIN_OK && kin_rows_failed(t->rows))
             status = KIN_E_NOMEM;
         p->lines = line_count(t) - p->lines_from;
+        if (again) { /* as if one after the other: the rest is for the next batch */
+            t->batch->lines.n = p->lines_from * sizeof(struct live_line);
+            kept.n = kept_n;
+            t->kept.bytes.n = text_n;
+            t->rest = p;
+            last->next = NULL;
+            break;
+        }
     }
     if (status == KIN_OK)
         status = sort_out(t, &kept);
@@ -362,6 +376,7 @@ static void form_release(struct live_task *task)
 {
     struct form_task *t = (struct form_task *)task;
     free_puts(t->puts);
+    free_puts(t->rest);
     live_batch_drop(t->batch);
     kin_arena_deinit(&t->arena);
     kin_buf_deinit(&t->kept.bytes);
@@ -399,13 +414,31 @@ static void refuse_all(struct live *live, struct live_put *puts, kin_status stat
         live_answer(live->c, p->from, p->request, status, text);
 }
 
+/* To the front of the queue. */
+static void put_back(struct live *live, struct form_task *t)
+{
+    struct live_put **end = &t->rest;
+    for (; *end; end = &(*end)->next)
+        live->queue_bytes += (*end)->frame->payload.n;
+    if (!t->rest)
+        return;
+    *end = live->queue;
+    if (!live->queue)
+        live->queue_end = end;
+    live->queue = t->rest;
+    t->rest = NULL;
+}
+
 static void form_finish(struct live_task *task)
 {
     struct form_task *t = (struct form_task *)task;
     struct live *live = task->live;
     struct live_batch *b = t->batch;
     live->forming = false;
+    if (live->state == LIVE_SERVING)
+        put_back(live, t);
     if (live->state != LIVE_SERVING) {
+        refuse_all(live, t->rest, KIN_E_BUSY, "not served at the moment; try again");
         refuse_all(live, t->puts, KIN_E_BUSY, "not served at the moment; try again");
         return;
     }

@@ -67,15 +67,30 @@ static struct item *items_of(struct regroup *r, size_t *count)
 
 /* ---- components ---- */
 
-static bool has_never(const struct live_graph *g, const uint32_t *members, uint32_t n)
+static bool has_link(const struct live_graph *g, const uint32_t *members, uint32_t n, uint16_t kind)
 {
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t e = g->records[members[i]].edges; e != LIVE_NONE; e = g->edges[e].next) {
-            if (g->edges[e].rule == LIVE_NEVER)
+            if (g->edges[e].rule == kind)
                 return true;
         }
     }
     return false;
+}
+
+/* Whether a component is more than one group, perhaps. Of rules and never rules alone one that is
+ * larger than limits.max_veto_group is left as it hangs together, as by a batch. */
+static bool is_looked_into(const struct live *live, const uint32_t *members, uint32_t n)
+{
+    const struct kin_workflow *w = live->workflow;
+    if (n < 2)
+        return false;
+    if (has_link(&live->graph, members, n, LIVE_NEVER))
+        return true;
+    if (!kin_workflow_refines(w))
+        return false;
+    return !kin_workflow_only_vetoes(w) || n <= w->limits.max_veto_group ||
+           has_link(&live->graph, members, n, LIVE_MUST);
 }
 
 static kin_status find_components(struct regroup *r)
@@ -101,9 +116,7 @@ static kin_status find_components(struct regroup *r)
         part.count = (uint32_t)(r->members.n / 4) - part.from;
         if (!part.count)
             continue;
-        part.looked_into =
-            part.count > 1 && (kin_workflow_refines(r->live->workflow) ||
-                               has_never(g, members_of(r, &part), part.count));
+        part.looked_into = is_looked_into(r->live, members_of(r, &part), part.count);
         kin_buf_put(&r->parts, &part, sizeof part);
     }
     return r->parts.failed || r->members.failed ? KIN_E_NOMEM : KIN_OK;

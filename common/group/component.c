@@ -157,7 +157,7 @@ kin_status kin_component_cluster(struct kin_arena *arena, const struct kin_workf
 {
     struct kin_component_result result = {.levels = 1};
     kin_status status;
-    if (members && kin_workflow_only_vetoes(workflow)) {
+    if (members && kin_workflow_only_vetoes(workflow) && !c->must_count && !c->never_count) {
         status = cluster_by_vetoes(arena, workflow, c, members, scratch, &result);
     } else {
         struct kin_linkage_component whole = *c;
