@@ -34,7 +34,7 @@ struct serve {
     const char *workflow_path, *data, *listen, *http, *aws_keys_file, *files, *secret_file,
         *key_file, *out;
     uint64_t workers, threads, map_bytes;
-    bool insecure, fsync, reload;
+    bool insecure, no_fsync, reload;
     char address[PATH_BYTES], results[PATH_BYTES], out_dir[PATH_BYTES];
     struct kin_coordinator_args coordinator;
     struct kin_worker_args worker_args[KIN_WORKERS_MAX];
@@ -111,10 +111,11 @@ static int parse(struct serve *s, int argc, char **argv)
          .value = "FILE",
          .help = "secret key of MatchIds: 32 hex digits",
          .to = &s->key_file},
-        {.name = "fsync",
+        {.name = "no-fsync",
          .kind = KIN_SETTING_SWITCH,
-         .help = "survive power loss too, not only a killed process",
-         .to = &s->fsync},
+         .help = "faster, but what is kept survives a killed process only: after a power\n"
+                 "loss the stores begin anew, empty",
+         .to = &s->no_fsync},
         {.name = "map-bytes",
          .kind = KIN_SETTING_NUMBER,
          .value = "N",
@@ -221,7 +222,8 @@ static kin_status add_workers(void *arg, struct kin_live *live, struct kin_err *
                                                                   : (uint64_t)1 << 40,
                                         .dbs = KIN_WORKER_DBS,
                                         .format = KIN_WORKER_STORE_FORMAT,
-                                        .fsync = s->fsync};
+                                        .format_from = KIN_WORKER_STORE_FORMAT_FROM,
+                                        .fsync = !s->no_fsync};
         status = kin_lmdb_open(&lmdb, &store, err);
         if (status == KIN_OK)
             status = kin_live_add(live, w + 1, store, &kin_worker_ops, &s->worker_args[w], err);
@@ -295,8 +297,9 @@ static int run(struct serve *s, bool *leave)
                                          .store_name = "coordinator",
                                          .dbs = KIN_COORDINATOR_DBS,
                                          .format = KIN_COORDINATOR_STORE_FORMAT,
+                                         .format_from = KIN_COORDINATOR_STORE_FORMAT_FROM,
                                          .map_bytes = s->map_bytes,
-                                         .fsync = s->fsync,
+                                         .fsync = !s->no_fsync,
                                          .threads = (unsigned)s->threads,
                                          .ops = &kin_coordinator_ops,
                                          .args = &s->coordinator,

@@ -27,7 +27,7 @@ enum { PATH_BYTES = 4200 };
 struct coordinator_process {
     const char *listen, *data, *files, *secret_file, *key_file;
     uint64_t workers, threads, lease_ms, give_up_ms, map_bytes;
-    bool insecure, fsync, check;
+    bool insecure, no_fsync, check;
     char results[PATH_BYTES];
     struct kin_coordinator_args args;
     struct kin_daemon *daemon;
@@ -112,10 +112,11 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
          .min = 1,
          .max = 256,
          .to = &p->threads},
-        {.name = "fsync",
+        {.name = "no-fsync",
          .kind = KIN_SETTING_SWITCH,
-         .help = "survive power loss too, not only a killed process",
-         .to = &p->fsync},
+         .help = "faster, but what is kept survives a killed process only: after a power\n"
+                 "loss the store begins anew, empty",
+         .to = &p->no_fsync},
         {.name = "map-bytes",
          .kind = KIN_SETTING_NUMBER,
          .value = "N",
@@ -182,8 +183,9 @@ static int run(struct coordinator_process *p, bool *leave)
                                          .store_name = "coordinator",
                                          .dbs = KIN_COORDINATOR_DBS,
                                          .format = KIN_COORDINATOR_STORE_FORMAT,
+                                         .format_from = KIN_COORDINATOR_STORE_FORMAT_FROM,
                                          .map_bytes = p->map_bytes,
-                                         .fsync = p->fsync,
+                                         .fsync = !p->no_fsync,
                                          .threads = (unsigned)p->threads,
                                          .ops = &kin_coordinator_ops,
                                          .args = &p->args,

@@ -22,7 +22,7 @@ enum { NAME_MAX_BYTES = 63 };
 struct worker_process {
     const char *coordinator, *data, *name, *secret_file;
     uint64_t threads, map_bytes;
-    bool fsync, check;
+    bool no_fsync, check;
     char host[NAME_MAX_BYTES + 1];
     struct kin_daemon *daemon;
 };
@@ -82,10 +82,11 @@ static int parse(struct worker_process *p, int argc, char **argv)
          .value = "FILE",
          .help = "the secret that all nodes of the cluster share",
          .to = &p->secret_file},
-        {.name = "fsync",
+        {.name = "no-fsync",
          .kind = KIN_SETTING_SWITCH,
-         .help = "survive power loss too, not only a killed process",
-         .to = &p->fsync},
+         .help = "faster, but what is kept survives a killed process only: after a power\n"
+                 "loss the store begins anew, empty",
+         .to = &p->no_fsync},
         {.name = "map-bytes",
          .kind = KIN_SETTING_NUMBER,
          .value = "N",
@@ -121,7 +122,8 @@ int main(int argc, char **argv)
                                          .map_bytes = p.map_bytes,
                                          .dbs = KIN_WORKER_DBS,
                                          .format = KIN_WORKER_STORE_FORMAT,
-                                         .fsync = p.fsync,
+                                         .format_from = KIN_WORKER_STORE_FORMAT_FROM,
+                                         .fsync = !p.no_fsync,
                                          .threads = (unsigned)p.threads,
                                          .ops = &kin_worker_ops,
                                          .args = &args,

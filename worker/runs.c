@@ -153,7 +153,7 @@ static kin_status collect(struct wipe_task *t, struct kin_env *env, struct kin_s
     struct kin_str at = {(const char *)from, 0}, key, value;
     bool known;
     if (!t->others) {
-        at = db == DB_META ? run_key(from, own) : worker_store_key(name, own, 0);
+        at = db == DB_META ? run_key(name, own) : worker_store_key(name, own, 0);
         memcpy(from, at.p, at.n);
         at.p = (const char *)from;
     }

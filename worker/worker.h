@@ -14,6 +14,6 @@ struct kin_worker_args {
 extern const struct kin_node_ops kin_worker_ops;
 
 /* What the store must be opened with. */
-enum { KIN_WORKER_DBS = 5, KIN_WORKER_STORE_FORMAT = 3 };
+enum { KIN_WORKER_DBS = 5, KIN_WORKER_STORE_FORMAT = 3, KIN_WORKER_STORE_FORMAT_FROM = 2 };
 
 #endif

@@ -252,6 +252,7 @@ static kin_status open_world(struct kin_daemon *d, struct kin_err *err)
                                     .map_bytes = o->map_bytes ? o->map_bytes : (uint64_t)1 << 40,
                                     .dbs = o->dbs,
                                     .format = o->format,
+                                    .format_from = o->format_from,
                                     .fsync = o->fsync};
     status = kin_lmdb_open(&lmdb, &store, err);
     if (status == KIN_E_CORRUPT || status == KIN_E_VERSION)

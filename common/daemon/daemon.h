@@ -27,7 +27,7 @@ struct kin_daemon_options {
     const char *data_dir;
     const char *store_name; /* in data_dir */
     unsigned dbs;
-    uint64_t format;
+    uint64_t format, format_from; /* as of struct kin_lmdb_options */
     uint64_t map_bytes; /* address space of the store; 0: 1 TiB */
     bool fsync;
     unsigned threads; /* 0: one per processor */

@@ -344,9 +344,10 @@ static kin_status env_open(struct lmdb_store *s, const struct kin_lmdb_options *
 }
 
 /* The format number is written with the first trees, and compared ever after. */
-static kin_status check_format(struct lmdb_store *s, MDB_txn *txn, bool fresh, uint64_t format,
-                               struct kin_err *err)
+static kin_status check_format(struct lmdb_store *s, MDB_txn *txn, bool fresh,
+                               const struct kin_lmdb_options *o, struct kin_err *err)
 {
+    uint64_t format = o->format;
     MDB_dbi main_dbi;
     MDB_stat stat;
     int rc = mdb_dbi_open(txn, NULL, 0, &main_dbi);
@@ -365,10 +366,18 @@ static kin_status check_format(struct lmdb_store *s, MDB_txn *txn, bool fresh, u
     if (rc || v.mv_size != sizeof format)
         return kin_err_set(err, KIN_E_CORRUPT, "%s: not a store of this program", s->path);
     uint64_t found = kin_le64(v.mv_data);
-    if (found != format)
+    if (found == format)
+        return KIN_OK;
+    if (found > format)
+        return kin_err_set(err, KIN_E_VERSION,
+                           "%s: format %llu, of a newer version; this program reads up to %llu",
+                           s->path, (unsigned long long)found, (unsigned long long)format);
+    if (!o->format_from || found < o->format_from)
         return kin_err_set(err, KIN_E_VERSION, "%s: format %llu, this program reads %llu", s->path,
                            (unsigned long long)found, (unsigned long long)format);
-    return KIN_OK;
+    v = (MDB_val){sizeof format, &format};
+    rc = mdb_put(txn, main_dbi, &k, &v, 0);
+    return rc ? kin_lmdb_fail(err, rc, s->path, "cannot write the format") : KIN_OK;
 }
 
 static kin_status open_trees(struct lmdb_store *s, const struct kin_lmdb_options *o, bool fresh,
@@ -378,7 +387,7 @@ static kin_status open_trees(struct lmdb_store *s, const struct kin_lmdb_options
     int rc = mdb_txn_begin(s->env, NULL, 0, &txn);
     if (rc)
         return kin_lmdb_fail(err, rc, s->path, "cannot begin a transaction");
-    kin_status st = check_format(s, txn, fresh, o->format, err);
+    kin_status st = check_format(s, txn, fresh, o, err);
     for (unsigned i = 0; !st && i < o->dbs; i++) {
         const char name[2] = {(char)('0' + i), '\0'};
         rc = mdb_dbi_open(txn, name, MDB_CREATE, &s->dbi[i]);

@@ -8,7 +8,9 @@ struct kin_lmdb_options {
     const char *path;   /* directory; made (0700) if missing */
     uint64_t map_bytes; /* address space set aside, at least 16 MiB; grows nothing on disk */
     unsigned dbs;       /* 1..KIN_DBS_MAX, named "0".."7" */
-    uint64_t format; /* the core's store format number: another one in the file is KIN_E_VERSION */
+    /* The core's store format number. A file of an earlier one is opened as it is, from
+     * format_from on (0: none), and is one of this format then; any other is KIN_E_VERSION. */
+    uint64_t format, format_from;
     /* false: no fsync on commit. Survives kill -9 all the same; for stores that can be rebuilt from
      * their sources. Such a store remembers the boot of the machine, and one left over from an
      * earlier boot that was not closed in order is emptied on open rather than trusted. */

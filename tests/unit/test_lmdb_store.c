@@ -235,6 +235,24 @@ static void another_format_is_refused(void **state)
     assert_true(holds(f, 0, "k", "v") && holds(f, 7, "k", NULL));
 }
 
+static void an_earlier_format_is_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    must_open(f);
+    assert_int_equal(put(f, 0, "k", "v"), KIN_OK);
+    store_close(f);
+    f->options.format = 9;
+    f->options.format_from = 8;
+    assert_int_equal(store_open(f), KIN_E_VERSION); /* 7 is too old */
+    f->options.format_from = 6;
+    must_open(f);
+    assert_true(holds(f, 0, "k", "v"));
+    store_close(f);
+    f->options.format = 7;
+    assert_int_equal(store_open(f), KIN_E_VERSION); /* it is one of format 9 now */
+    assert_non_null(strstr(f->err.msg, "format 9, of a newer version"));
+}
+
 static void senseless_options_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -348,6 +366,7 @@ int main(void)
         STORE_TEST(a_full_map_is_an_error_and_small_writes_go_on),
         STORE_TEST(a_full_disk_is_an_error_and_small_writes_go_on),
         STORE_TEST(another_format_is_refused),
+        STORE_TEST(an_earlier_format_is_taken_over),
         STORE_TEST(senseless_options_are_refused),
         STORE_TEST(a_store_is_open_once),
         STORE_TEST(a_lack_of_memory_opens_nothing),
