@@ -89,7 +89,7 @@ static void add_pairs(const struct group *g, struct tree *t)
         for (uint32_t a = 0; a < b; a++) {
             const struct group_cell *c = group_cell_of(g, a, b);
             struct sums x = {group_pair_weight(g, c), 1,
-                             c->compared != EXPLAIN_NEVER && c->compared != EXPLAIN_SOURCE,
+                             c->compared != KIN_EXPLAIN_NEVER && c->compared != KIN_EXPLAIN_SOURCE,
                              c->matches && c->rule >= 0};
             add(&t->with_all[a], &x);
             add(&t->with_all[b], &x);
@@ -109,8 +109,8 @@ static void finish_link(struct group *g, const struct tree *t, uint32_t member)
     link->scored = all->scored - 2 * inside->scored;
     link->certain = all->certain > 2 * inside->certain;
     link->mean = (double)(all->weight - 2 * inside->weight) / (double)link->pairs / KIN_LINKAGE_BIT;
-    link->weak = g->e->threshold && !link->certain &&
-                 link->mean < (double)g->e->threshold->weight / KIN_LINKAGE_BIT;
+    link->weak = g->e->x.threshold && !link->certain &&
+                 link->mean < (double)g->e->x.threshold->weight / KIN_LINKAGE_BIT;
 }
 
 kin_status group_cuts(struct group *g)

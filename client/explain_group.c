@@ -129,7 +129,8 @@ static kin_status read_members(struct group *g, struct kin_str match_id, struct 
 /* ---- pairs ---- */
 
 /* How many records have each of the members' keys. */
-static kin_status size_keys(const struct group *g, struct explain_keys *out, struct kin_err *err)
+static kin_status size_keys(const struct group *g, struct kin_explain_blocks *out,
+                            struct kin_err *err)
 {
     size_t count = 0, at = 0;
     unsigned n;
@@ -148,7 +149,8 @@ static kin_status size_keys(const struct group *g, struct explain_keys *out, str
     return explain_count_keys(g->e, list, count, out, err);
 }
 
-static kin_status fill_cells(struct group *g, const struct explain_keys *sizes, struct kin_err *err)
+static kin_status fill_cells(struct group *g, const struct kin_explain_blocks *sizes,
+                             struct kin_err *err)
 {
     struct kin_buf keys = {0};
     size_t pairs = (size_t)g->count * (g->count - 1) / 2;
@@ -157,15 +159,15 @@ static kin_status fill_cells(struct group *g, const struct explain_keys *sizes, 
     for (uint32_t b = 1; b < g->count && cell; b++) {
         for (uint32_t a = 0; a < b; a++, cell++) {
             const uint8_t *x = g->members[a]->features, *y = g->members[b]->features;
-            struct explain_facts f;
+            struct kin_explain_facts f;
             kin_buf_clear(&keys);
-            explain_common_keys(g->e->workflow, x, y, &keys);
-            explain_facts(g->e, x, y, (const uint64_t *)(const void *)keys.p, keys.n / 8, sizes,
-                          &f);
+            kin_explain_common_keys(g->e->x.workflow, x, y, &keys);
+            kin_explain_facts(&g->e->x, x, y, (const uint64_t *)(const void *)keys.p, keys.n / 8,
+                              sizes, &f);
             *cell = (struct group_cell){f.weight,         (int16_t)f.rule,
                                         (int16_t)f.never, (uint8_t)f.compared,
                                         f.matches,        f.clean};
-            g->compared += f.compared != EXPLAIN_NEVER && f.compared != EXPLAIN_SOURCE;
+            g->compared += f.compared != KIN_EXPLAIN_NEVER && f.compared != KIN_EXPLAIN_SOURCE;
             g->matched += f.matches;
             g->forbidden += f.never >= 0 || f.clean;
         }
@@ -184,8 +186,9 @@ static int32_t lowest_threshold(const struct kin_workflow *w)
 
 int32_t group_pair_weight(const struct group *g, const struct group_cell *c)
 {
-    int32_t floor = kin_linkage_floor(lowest_threshold(g->e->workflow));
-    bool scored = c->compared != EXPLAIN_NEVER && c->compared != EXPLAIN_SOURCE && c->rule < 0;
+    int32_t floor = kin_linkage_floor(lowest_threshold(g->e->x.workflow));
+    bool scored =
+        c->compared != KIN_EXPLAIN_NEVER && c->compared != KIN_EXPLAIN_SOURCE && c->rule < 0;
     int32_t weight = scored && c->weight > floor ? c->weight : floor;
     return weight < KIN_LINKAGE_WEIGHT_MAX ? weight : KIN_LINKAGE_WEIGHT_MAX;
 }
@@ -232,7 +235,7 @@ static kin_status find_links(struct group *g)
 {
     struct kin_arena *arena = &g->e->arena;
     const int32_t threshold =
-        g->e->threshold ? g->e->threshold->weight : lowest_threshold(g->e->workflow);
+        g->e->x.threshold ? g->e->x.threshold->weight : lowest_threshold(g->e->x.workflow);
     struct kin_linkage_edge *edges = kin_arena_calloc(arena, g->matched, sizeof *edges);
     uint32_t *group = kin_arena_calloc(arena, g->count, sizeof *group);
     g->best = kin_arena_calloc(arena, g->count, sizeof *g->best);
@@ -266,7 +269,7 @@ kin_status kin_explain_group(struct kin_explain *e, struct kin_str match_id, boo
                              struct kin_buf *out, struct kin_err *err)
 {
     struct group *g = kin_arena_calloc(&e->arena, 1, sizeof *g);
-    struct explain_keys sizes;
+    struct kin_explain_blocks sizes;
     if (!g)
         return kin_err_set(err, KIN_E_NOMEM, "out of memory");
     g->e = e;

@@ -10,7 +10,7 @@ enum { NAME_COLUMNS = 28, BY_COLUMNS = 24, FORBIDDEN_SHOWN = 100 };
 static void put_name(const struct group *g, uint32_t member, struct kin_buf *out)
 {
     struct kin_buf name = {0};
-    explain_put_name(g->e->workflow, g->members[member]->features, &name);
+    kin_explain_put_name(g->e->x.workflow, g->members[member]->features, &name);
     kin_terminal_cell(out, (struct kin_str){(const char *)name.p, name.n}, NAME_COLUMNS);
     kin_buf_puts(out, "  ");
     out->failed = out->failed || name.failed;
@@ -19,14 +19,14 @@ static void put_name(const struct group *g, uint32_t member, struct kin_buf *out
 
 static const char *decided_by(const struct group *g, const struct group_cell *c)
 {
-    return c->rule >= 0 ? g->e->workflow->rules[c->rule].name : "model";
+    return c->rule >= 0 ? g->e->x.workflow->rules[c->rule].name : "model";
 }
 
 static void put_by(const struct group *g, const struct group_cell *c, struct kin_buf *out)
 {
     kin_terminal_cell(out, kin_str_of(decided_by(g, c)), BY_COLUMNS);
-    if (g->e->decider)
-        kin_buf_printf(out, " %9.3f", explain_bits(c->weight));
+    if (g->e->x.decider)
+        kin_buf_printf(out, " %9.3f", kin_explain_bits(c->weight));
 }
 
 static const struct group_link *weakest(const struct group *g)
@@ -38,7 +38,7 @@ static const struct group_link *weakest(const struct group *g)
 
 static void put_summary(const struct group *g, struct kin_buf *out)
 {
-    const struct kin_limits *limits = &g->e->workflow->limits;
+    const struct kin_limits *limits = &g->e->x.workflow->limits;
     unsigned long long pairs = (unsigned long long)g->count * (g->count - 1) / 2;
     kin_buf_printf(out,
                    "MatchGroup %s: %u record%s, %llu pairs, %llu of them compared, %llu match\n",
@@ -46,7 +46,7 @@ static void put_summary(const struct group *g, struct kin_buf *out)
                    (unsigned long long)g->compared, (unsigned long long)g->matched);
     if (g->count > limits->max_group)
         kin_buf_printf(out, "It is larger than max_group (%u).\n", limits->max_group);
-    if (g->count > limits->max_veto_group && g->e->workflow->never_count)
+    if (g->count > limits->max_veto_group && g->e->x.workflow->never_count)
         kin_buf_printf(out, "It is larger than max_veto_group (%u).\n", limits->max_veto_group);
     if (g->link_count + 1 != g->count)
         kin_buf_puts(out, "It does not hold together any more: the sources, the workflow or the "
@@ -56,7 +56,7 @@ static void put_summary(const struct group *g, struct kin_buf *out)
 
 static void put_links(const struct group *g, struct kin_buf *out)
 {
-    bool tree = g->link_count + 1 == g->count, model = g->e->decider != NULL;
+    bool tree = g->link_count + 1 == g->count, model = g->e->x.decider != NULL;
     kin_buf_puts(out, "\nwhat holds it together, strongest first\n");
     for (uint32_t i = 0; i < g->link_count; i++) {
         const struct group_link *l = &g->links[i];
@@ -103,12 +103,12 @@ static void put_members(const struct group *g, struct kin_buf *out)
 
 static const char *forbidden_by(const struct group *g, const struct group_cell *c)
 {
-    return c->never >= 0 ? g->e->workflow->never[c->never].name : "clean_sources";
+    return c->never >= 0 ? g->e->x.workflow->never[c->never].name : "clean_sources";
 }
 
 static void put_against(const struct group *g, struct kin_buf *out)
 {
-    const struct kin_workflow *w = g->e->workflow;
+    const struct kin_workflow *w = g->e->x.workflow;
     uint64_t shown = 0, weak = 0;
     for (uint32_t i = 0; i < g->link_count; i++)
         weak += g->links[i].weak;
@@ -155,17 +155,17 @@ void group_put_text(const struct group *g, struct kin_buf *out)
 static void json_pair(const struct group *g, uint32_t a, uint32_t b, struct kin_buf *out)
 {
     kin_buf_puts(out, "\"a\": ");
-    explain_json_record(g->e->workflow, g->members[a]->features, out);
+    kin_explain_json_record(g->e->x.workflow, g->members[a]->features, out);
     kin_buf_puts(out, ", \"b\": ");
-    explain_json_record(g->e->workflow, g->members[b]->features, out);
+    kin_explain_json_record(g->e->x.workflow, g->members[b]->features, out);
 }
 
 static void json_by(const struct group *g, const struct group_cell *c, struct kin_buf *out)
 {
     kin_buf_puts(out, ", \"by\": ");
-    explain_json_text(out, decided_by(g, c));
-    if (g->e->decider)
-        kin_buf_printf(out, ", \"weight\": %.3f", explain_bits(c->weight));
+    kin_explain_json_text(out, decided_by(g, c));
+    if (g->e->x.decider)
+        kin_buf_printf(out, ", \"weight\": %.3f", kin_explain_bits(c->weight));
     else
         kin_buf_puts(out, ", \"weight\": null");
 }
@@ -179,7 +179,7 @@ static void json_link(const struct group *g, const struct group_link *l, struct 
         kin_buf_printf(out, ", \"parts\": [%u, %u], \"pairs\": %llu, \"compared\": %llu",
                        l->parts[0], l->parts[1], (unsigned long long)l->pairs,
                        (unsigned long long)l->scored);
-    if (g->link_count + 1 == g->count && g->e->decider && !l->certain)
+    if (g->link_count + 1 == g->count && g->e->x.decider && !l->certain)
         kin_buf_printf(out, ", \"mean\": %.3f, \"below_threshold\": %s", l->mean,
                        l->weak ? "true" : "false");
     kin_buf_putc(out, '}');
@@ -189,14 +189,14 @@ static void json_members(const struct group *g, struct kin_buf *out)
 {
     for (uint32_t i = 0; i < g->count; i++) {
         kin_buf_puts(out, i ? ",\n    {\"record\": " : "\n    {\"record\": ");
-        explain_json_record(g->e->workflow, g->members[i]->features, out);
+        kin_explain_json_record(g->e->x.workflow, g->members[i]->features, out);
         kin_buf_puts(out, ", \"strongest\": ");
         if (g->best[i] == i) {
             kin_buf_puts(out, "null}");
             continue;
         }
         kin_buf_puts(out, "{\"with\": ");
-        explain_json_record(g->e->workflow, g->members[g->best[i]]->features, out);
+        kin_explain_json_record(g->e->x.workflow, g->members[g->best[i]]->features, out);
         json_by(g, group_cell_of(g, i, g->best[i]), out);
         kin_buf_puts(out, "}}");
     }
@@ -210,11 +210,11 @@ static void json_forbidden(const struct group *g, struct kin_buf *out)
             const struct group_cell *c = group_cell_of(g, a, b);
             if (c->never < 0 && !c->clean)
                 continue;
-            explain_json_key(out, &first, NULL);
+            kin_explain_json_key(out, &first, NULL);
             kin_buf_puts(out, "\n    {");
             json_pair(g, a, b, out);
             kin_buf_puts(out, ", \"by\": ");
-            explain_json_text(out, forbidden_by(g, c));
+            kin_explain_json_text(out, forbidden_by(g, c));
             kin_buf_putc(out, '}');
         }
     }
@@ -222,9 +222,9 @@ static void json_forbidden(const struct group *g, struct kin_buf *out)
 
 void group_put_json(const struct group *g, struct kin_buf *out)
 {
-    const struct kin_limits *limits = &g->e->workflow->limits;
+    const struct kin_limits *limits = &g->e->x.workflow->limits;
     kin_buf_puts(out, "{\n  \"match_id\": ");
-    explain_json_text(out, g->match_id);
+    kin_explain_json_text(out, g->match_id);
     kin_buf_printf(out,
                    ",\n  \"records\": %u, \"pairs\": %llu, \"compared\": %llu, \"matched\": %llu",
                    g->count, (unsigned long long)g->count * (g->count - 1) / 2,

@@ -14,7 +14,7 @@ static kin_status put_values(const struct kin_explain *e, const struct kin_compa
         if (f)
             kin_buf_puts(&text, " \xc2\xb7 ");
         size_t before = text.n;
-        explain_values(e->workflow, rec, c->fields[f], &text);
+        kin_explain_values(e->x.workflow, rec, c->fields[f], &text);
         if (text.n == before)
             kin_buf_puts(&text, "\xe2\x80\x93"); /* a dash: no value */
     }
@@ -35,7 +35,7 @@ static kin_status fill(struct kin_explain *e, const uint8_t *a, const uint8_t *b
                        struct kin_arena *arena, struct kin_waterfall *w, struct kin_err *err)
 {
     struct kin_model_explained m;
-    kin_model_decider_explain(e->decider, e->scratch, a, b, &m);
+    kin_model_decider_explain(e->x.decider, e->x.scratch, a, b, &m);
     struct kin_waterfall_step *steps =
         kin_arena_calloc(arena, 2 * (size_t)m.count + 1, sizeof *steps);
     if (!steps)
@@ -44,19 +44,19 @@ static kin_status fill(struct kin_explain *e, const uint8_t *a, const uint8_t *b
     size_t n = 1;
     kin_status status = KIN_OK;
     steps[0] = (struct kin_waterfall_step){
-        "prior", {"", 0}, {"", 0}, "", explain_bits(total), explain_bits(total)};
+        "prior", {"", 0}, {"", 0}, "", kin_explain_bits(total), kin_explain_bits(total)};
     for (unsigned i = 0; i < m.count && status == KIN_OK; i++) {
-        const struct kin_model_comparison *spec = &e->model->spec.comparisons[i];
-        const struct kin_comparison *c = &e->workflow->model->comparisons[i];
+        const struct kin_model_comparison *spec = &e->x.model->spec.comparisons[i];
+        const struct kin_comparison *c = &e->x.workflow->model->comparisons[i];
         unsigned level = m.comparisons[i].level;
         struct kin_waterfall_step *step = &steps[n++];
         total += m.comparisons[i].level_weight;
-        *step = (struct kin_waterfall_step){.label = keep(arena, spec->name),
-                                            .level = level && level <= spec->level_count
-                                                         ? keep(arena, spec->level_text[level])
+        *step = (struct kin_waterfall_step){
+            .label = keep(arena, spec->name),
+            .level = level && level <= spec->level_count ? keep(arena, spec->level_text[level])
                                                          : "no value",
-                                            .weight = explain_bits(m.comparisons[i].level_weight),
-                                            .total = explain_bits(total)};
+            .weight = kin_explain_bits(m.comparisons[i].level_weight),
+            .total = kin_explain_bits(total)};
         if (!step->label || !step->level)
             return kin_err_set(err, KIN_E_NOMEM, "out of memory");
         status = put_values(e, c, a, arena, &step->a, err);
@@ -69,8 +69,8 @@ static kin_status fill(struct kin_explain *e, const uint8_t *a, const uint8_t *b
                                                  {"", 0},
                                                  {"", 0},
                                                  "how common that is",
-                                                 explain_bits(m.comparisons[i].term_frequency),
-                                                 explain_bits(total)};
+                                                 kin_explain_bits(m.comparisons[i].term_frequency),
+                                                 kin_explain_bits(total)};
     }
     w->steps = steps;
     w->step_count = n;

@@ -302,6 +302,7 @@ void live_free(struct live *live)
         kin_buf_deinit(&live->workers[w].origins);
     }
     kin_frame_unref(live->open_payload);
+    live_explainer_free(live->explainer);
     if (live->workflow)
         kin_workflow_free(live->workflow);
     kin_buf_deinit(&live->text);

@@ -35,6 +35,7 @@ enum {
 
 struct live;
 struct live_batch;
+struct live_explainer;
 
 /* ---- requests to workers ---- */
 
@@ -118,6 +119,7 @@ struct live {
     struct live_worker workers[KIN_WORKERS_MAX];
     uint64_t base_batches;
     struct kin_frame *open_payload; /* plan and dead records */
+    struct live_explainer *explainer; /* live_explain.c; NULL: not asked for yet */
 
     struct live_graph graph;
     uint64_t batch0;  /* batch number of the run itself: those after it are batch0 + seq */
@@ -332,12 +334,12 @@ struct live_fetched {
     size_t count;
     bool partial; /* a worker was away */
 };
-/* numbers: copied. ready is called once, not before this returns, with what is valid until it
- * does; with NULL: out of memory. */
+/* numbers: copied. ready is called once, not before this returns, with what is valid until it does;
+ * forget (NULL: arg is not owned) instead of it where the node stops. */
 kin_status live_fetch(struct live *live, const uint32_t *numbers, size_t count, bool rows,
                       uint64_t timeout_us,
                       void (*ready)(struct live *live, void *arg, const struct live_fetched *got),
-                      void *arg) KIN_MUST_CHECK;
+                      void (*forget)(void *arg), void *arg) KIN_MUST_CHECK;
 /* live_read.c */
 void live_serve_group(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);
 void live_serve_history(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);
@@ -351,10 +353,13 @@ kin_status live_golden(const struct live *live, const uint32_t *members,
 void live_serve_changes(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);
 void live_changes_wake(struct live *live, bool all); /* there are new events, or time has passed */
 /* live_explain.c */
-/* The object that EXPLAIN answers, of two records' features. */
+void live_serve_explain(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);
+/* Appends the object for a pair on one line, without a line end. a, b: valid features that fit the
+ * schema; one of a source that the workflow does not have (KIN_LIVE_NO_SOURCE) has neither source
+ * nor id there. KIN_E_NOMEM; KIN_E_BUSY, KIN_E_PROTO: the plan is not there, or cannot be used. */
 kin_status live_explain_pair(struct live *live, const uint8_t *a, const uint8_t *b,
                              struct kin_buf *out) KIN_MUST_CHECK;
-void live_serve_explain(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);
+void live_explainer_free(struct live_explainer *e); /* NULL is fine */
 /* live_links.c */
 void live_serve_link(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);
 void live_serve_links(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m);

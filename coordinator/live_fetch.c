@@ -7,6 +7,7 @@
 struct fetch {
     struct live *live;
     void (*ready)(struct live *live, void *arg, const struct live_fetched *got);
+    void (*forget)(void *arg);
     void *arg;
     uint32_t *numbers;
     uint32_t *place; /* by worker: its records' places, one worker behind the other */
@@ -97,8 +98,11 @@ static void on_fetched(struct live_ask *ask, const struct kin_message *m, struct
 static void forget(struct live_ask *ask)
 {
     struct fetch *x = ask->arg;
-    if (--x->waiting == 0)
-        fetch_free(x);
+    if (--x->waiting)
+        return;
+    if (x->forget)
+        x->forget(x->arg);
+    fetch_free(x);
 }
 
 static bool deal(struct fetch *x, size_t count)
@@ -136,19 +140,23 @@ static void nothing_finish(struct live_task *task)
 static void nothing_release(struct live_task *task)
 {
     struct nothing_task *t = (struct nothing_task *)task;
-    if (t->x)
-        fetch_free(t->x);
+    if (!t->x)
+        return;
+    if (t->x->forget)
+        t->x->forget(t->x->arg);
+    fetch_free(t->x);
 }
 
 kin_status live_fetch(struct live *live, const uint32_t *numbers, size_t count, bool rows,
                       uint64_t timeout_us,
                       void (*ready)(struct live *live, void *arg, const struct live_fetched *got),
-                      void *arg)
+                      void (*forget_arg)(void *arg), void *arg)
 {
     struct fetch *x = kin_calloc(1, sizeof *x);
     if (!x)
         return KIN_E_NOMEM;
-    *x = (struct fetch){.live = live, .ready = ready, .arg = arg, .rows = rows};
+    *x = (struct fetch){
+        .live = live, .ready = ready, .forget = forget_arg, .arg = arg, .rows = rows};
     x->numbers = kin_reallocarray(NULL, count + 1, sizeof *x->numbers);
     x->place = kin_calloc(count + 1, sizeof *x->place);
     x->got.count = count;

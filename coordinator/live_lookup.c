@@ -378,8 +378,7 @@ static bool list_candidates(struct live_lookup *x, struct lookup_record *r, cons
         uint32_t rule = kin_le32(edges + 8) & ~(uint32_t)KIN_EDGE_STAR;
         int32_t weight = rule < w->rule_count ? 0 : (int32_t)kin_le32(edges + 12);
         uint32_t number = present(live, kin_le32(edges + 4));
-        if (number == LIVE_NONE || (rule >= w->rule_count && weight < threshold) ||
-            (w->across_sources && live->graph.records[number].source == x->source))
+        if (number == LIVE_NONE || (rule >= w->rule_count && weight < threshold))
             continue;
         c[count++] = (struct candidate){live->graph.records[number].group, number, rule, weight,
                                         false};
@@ -636,7 +635,7 @@ static void lookup_found(struct live_lookup *x)
     if (ok && (live->workflow->never_count || x->explain)) {
         list_members(x);
         if (x->member_count && live_fetch(live, x->members, x->member_count, false, LIVE_ANSWER_US,
-                                          members_came, x) == KIN_OK)
+                                          members_came, NULL, x) == KIN_OK)
             return;
     }
     answer(x, NULL);

@@ -26,6 +26,11 @@ static void group_ask_free(struct group_ask *a)
     kin_free(a);
 }
 
+static void group_ask_forget(void *arg)
+{
+    group_ask_free(arg);
+}
+
 static int by_identity(const void *x, const void *y, void *g)
 {
     return live_graph_cmp(g, *(const uint32_t *)x, *(const uint32_t *)y);
@@ -128,8 +133,8 @@ static void go_on(struct live *live, struct group_ask *a)
     }
     a->id = live->graph.groups[a->group].id;
     if (!list_members(live, a) ||
-        (a->golden && live_fetch(live, a->members, a->count, true, LIVE_ANSWER_US, rows_came, a) !=
-                          KIN_OK)) {
+        (a->golden && live_fetch(live, a->members, a->count, true, LIVE_ANSWER_US, rows_came,
+                                 group_ask_forget, a) != KIN_OK)) {
         live_answer(live->c, a->from, a->request, KIN_E_NOMEM, "out of memory");
         group_ask_free(a);
         return;

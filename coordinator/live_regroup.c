@@ -838,7 +838,7 @@ void live_regroup(struct live *live, struct live_batch *b)
         asks = asks || (p[i].looked_into && live->workflow->never_count);
     if (status == KIN_OK && asks) {
         status = live_fetch(live, (const uint32_t *)(const void *)r->members.p, r->members.n / 4,
-                            false, 0, features_came, r);
+                            false, 0, features_came, NULL, r);
         if (status == KIN_OK)
             return;
     }

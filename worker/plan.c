@@ -1,17 +1,12 @@
 #include "worker/impl.h"
 
-#include "common/match/compare_tokens.h"
+#include "common/match/job_plan.h"
 
 #include <string.h>
 
 /* The plan: oversized keys, and where there is a model, it and the value frequencies it needs. It
  * comes in parts and is taken up when the last one is there. Another plan takes the place of the
- * one before, and the match begins anew.
- *
- * Payload, all parts together: u32 oversized keys, u32 bytes of the model (JSON), u32 comparisons
- * with value frequencies, u32 comparisons with token frequencies; the keys, u64 each, ascending;
- * the model, padded to 8; for each of the first comparisons u64 records with a value, u64 n, n
- * times u64 hash, u64 records; and likewise the tokens of each of the first comparisons. */
+ * one before, and the match begins anew. Payload, all parts together: common/match/job_plan.h. */
 
 static kin_status install_keys(struct worker_job *job, const uint8_t *keys, size_t count)
 {
@@ -34,36 +29,13 @@ static kin_status install_keys(struct worker_job *job, const uint8_t *keys, size
     return KIN_OK;
 }
 
-/* Of the values of the first comparisons, or of their tokens. */
-static kin_status install_counts(struct worker_job *job, struct kin_cursor *at, uint32_t count,
-                                 bool tokens)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t total = kin_cursor_u64(at), n = kin_cursor_u64(at);
-        const uint8_t *p =
-            n <= kin_cursor_left(at) / 16 ? kin_cursor_take(at, 16 * (size_t)n) : NULL;
-        struct kin_value_count *items = kin_reallocarray(NULL, (size_t)n, sizeof *items);
-        kin_status status = !p || at->bad ? KIN_E_PROTO : items ? KIN_OK : KIN_E_NOMEM;
-        for (uint64_t k = 0; status == KIN_OK && k < n; k++)
-            items[k] = (struct kin_value_count){kin_le64(p + 16 * k), kin_le64(p + 16 * k + 8)};
-        if (status == KIN_OK && tokens)
-            status = kin_comparer_set_tokens(job->comparer, i, total, items, (size_t)n);
-        else if (status == KIN_OK)
-            status = kin_value_counts_set(&job->value_counts, i, total, items, (size_t)n);
-        kin_free(items);
-        if (status != KIN_OK)
-            return status;
-    }
-    return KIN_OK;
-}
-
-static kin_status install_model(struct worker_job *job, const uint8_t *text, size_t bytes)
+static kin_status install_model(struct worker_job *job, struct kin_str text)
 {
     struct kin_arena arena = {0};
     struct kin_model model;
     struct kin_model_tables tables;
     struct kin_err err;
-    kin_status status = kin_model_read(text, bytes, &arena, &model, &err);
+    kin_status status = kin_model_read(text.p, text.n, &arena, &model, &err);
     if (status == KIN_OK)
         status = kin_comparer_check_model(job->comparer, &model.spec, &err);
     if (status == KIN_OK) {
@@ -79,28 +51,19 @@ static kin_status install_model(struct worker_job *job, const uint8_t *text, siz
 
 kin_status worker_plan_install(struct worker_job *job)
 {
-    struct kin_cursor at = kin_cursor_of(job->plan_bytes.p, job->plan_bytes.n);
-    uint32_t keys = kin_cursor_u32(&at), model = kin_cursor_u32(&at), counts = kin_cursor_u32(&at);
-    uint32_t tokens = kin_cursor_u32(&at), most = 0;
-    if (job->comparer)
-        most = (uint32_t)job->workflow->model->comparison_count;
-    const uint8_t *key_bytes =
-        keys <= kin_cursor_left(&at) / 8 ? kin_cursor_take(&at, 8 * (size_t)keys) : NULL;
-    const uint8_t *text = kin_cursor_take(&at, model);
-    kin_cursor_take(&at, (8 - model % 8) % 8);
-    if (at.bad || !key_bytes || (model && !text) || counts > most || tokens > most ||
-        (model && !job->comparer))
-        return KIN_E_PROTO;
+    size_t comparisons = job->comparer ? job->workflow->model->comparison_count : 0;
+    struct kin_job_plan plan;
+    kin_status status = kin_job_plan_read(job->plan_bytes.p, job->plan_bytes.n, comparisons, &plan);
+    if (status != KIN_OK)
+        return status;
     kin_model_decider_free(job->model_decider); /* it borrows the counts */
     job->model_decider = NULL;
-    kin_status status = install_keys(job, key_bytes, keys);
+    status = install_keys(job, plan.keys, plan.key_count);
     kin_value_counts_deinit(&job->value_counts);
     if (status == KIN_OK)
-        status = install_counts(job, &at, counts, false);
-    if (status == KIN_OK)
-        status = install_counts(job, &at, tokens, true);
-    if (status == KIN_OK && model)
-        status = install_model(job, text, model);
+        status = kin_job_plan_counts(&plan, job->comparer, &job->value_counts);
+    if (status == KIN_OK && plan.model.n)
+        status = install_model(job, plan.model);
     return status;
 }
 

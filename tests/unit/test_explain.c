@@ -49,7 +49,7 @@ static void check_link(const struct group *g, size_t at)
                 continue;
             pairs++;
             sum += group_pair_weight(g, c);
-            scored += c->compared == EXPLAIN_YES;
+            scored += c->compared == KIN_EXPLAIN_YES;
             certain += c->matches && c->rule >= 0;
         }
     }
@@ -71,7 +71,7 @@ static void each_link_knows_what_it_joins(void **state)
     model.thresholds[0].weight = 4 * KIN_LINKAGE_BIT;
     const struct kin_workflow workflow = {.model = &model};
     for (unsigned round = 0; round < 300; round++) {
-        struct kin_explain e = {.workflow = &workflow, .threshold = &model.thresholds[0]};
+        struct kin_explain e = {.x = {.workflow = &workflow, .threshold = &model.thresholds[0]}};
         struct group g = {.e = &e, .count = 1 + (uint32_t)(next_random(&random) % 40)};
         size_t pairs = (size_t)g.count * (g.count - 1) / 2;
         g.cells = kin_arena_calloc(&e.arena, pairs, sizeof *g.cells);
@@ -79,12 +79,12 @@ static void each_link_knows_what_it_joins(void **state)
         assert_true(g.cells && g.links);
         for (size_t i = 0; i < pairs; i++) {
             uint64_t x = next_random(&random);
-            g.cells[i] = (struct group_cell){.weight = (int32_t)(x % (80 * KIN_LINKAGE_BIT)) -
-                                                       20 * KIN_LINKAGE_BIT,
-                                             .rule = x >> 40 & 15 ? -1 : 0,
-                                             .never = -1,
-                                             .compared = x >> 50 & 3 ? EXPLAIN_YES : EXPLAIN_NEVER,
-                                             .matches = true};
+            g.cells[i] = (struct group_cell){
+                .weight = (int32_t)(x % (80 * KIN_LINKAGE_BIT)) - 20 * KIN_LINKAGE_BIT,
+                .rule = x >> 40 & 15 ? -1 : 0,
+                .never = -1,
+                .compared = x >> 50 & 3 ? KIN_EXPLAIN_YES : KIN_EXPLAIN_NEVER,
+                .matches = true};
         }
         for (uint32_t i = 1; i < g.count; i++) { /* any tree, in any order */
             uint32_t other = (uint32_t)(next_random(&random) % i);
@@ -101,7 +101,7 @@ static void a_group_that_fell_apart_has_no_means(void **state)
 {
     (void)state;
     const struct kin_workflow workflow = {0};
-    struct kin_explain e = {.workflow = &workflow};
+    struct kin_explain e = {.x = {.workflow = &workflow}};
     struct group_link link = {.a = 0, .b = 1};
     struct group_cell cells[3] = {{0}};
     struct group g = {.e = &e, .count = 3, .cells = cells, .links = &link, .link_count = 1};
