@@ -215,6 +215,7 @@ int kin_remote_match(const struct kin_cli_job *o)
             .out_dir = o->at_coordinator ? (const char *)out.p : o->out_dir,
             .identity = (const char *)out.p,
             .pairs = o->pairs,
+            .serve = o->serve,
             .at_coordinator = o->at_coordinator,
             .detach = o->detach};
         code = run(&s);

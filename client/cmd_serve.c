@@ -5,7 +5,7 @@
 #include "common/daemon/daemon.h"
 #include "common/store/lmdb_store.h"
 #include "coordinator/coordinator.h"
-#include "coordinator/gateway/gateway.h"
+#include "coordinator/gateway/host.h"
 #include "proto/jobs.h"
 #include "worker/worker.h"
 
@@ -40,8 +40,7 @@ struct serve {
     struct kin_worker_args worker_args[KIN_WORKERS_MAX];
     char names[KIN_WORKERS_MAX][24];
     struct kin_daemon *daemon;
-    struct gateway_direct *direct;
-    struct gateway *gateway;
+    struct gateway_host *host;
     struct kin_job_file file;
     char base_dir[PATH_MAX];
     pthread_t starter;
@@ -173,7 +172,7 @@ static int make_paths(struct serve *s)
 /* Before the world goes, nothing may be delivered to it any more. */
 static void stop(struct serve *s)
 {
-    gateway_direct_stop(s->direct);
+    gateway_host_stop(s->host);
     kin_live_stop(kin_daemon_live(s->daemon));
 }
 
@@ -197,13 +196,7 @@ static void on_signal(void *arg, int signal)
 static void on_local(void *arg, struct kin_frame *frame)
 {
     struct serve *s = arg;
-    gateway_direct_on_frame(s->direct, frame);
-}
-
-static void deliver(void *arg, struct kin_frame *frame)
-{
-    struct serve *s = arg;
-    kin_live_deliver(kin_daemon_live(s->daemon), GATEWAY_NODE, KIN_COORDINATOR, frame);
+    gateway_host_on_frame(s->host, frame);
 }
 
 static kin_status add_workers(void *arg, struct kin_live *live, struct kin_err *err)
@@ -239,7 +232,7 @@ static void *start(void *arg)
     struct kin_err err = {0};
     kin_status status = KIN_OK;
     if (s->file.workflow) {
-        struct kin_serve_job job = {.backend = gateway_direct_backend(s->direct),
+        struct kin_serve_job job = {.backend = gateway_host_backend(s->host),
                                     .text = {(const char *)s->file.text.p, s->file.text.n},
                                     .name = s->file.workflow->name,
                                     .base_dir = s->base_dir,
@@ -249,9 +242,9 @@ static void *start(void *arg)
     }
     if (status == KIN_OK) {
         printf("listening rpc=%s", s->address);
-        if (s->gateway)
+        if (gateway_host_port(s->host))
             printf(" http=%.*s:%u", (int)(strrchr(s->http, ':') - s->http), s->http,
-                   gateway_port(s->gateway));
+                   gateway_host_port(s->host));
         printf("\n");
         fflush(stdout);
     } else if (status != KIN_E_CANCELLED) {
@@ -260,29 +253,6 @@ static void *start(void *arg)
         stop(s);
     }
     return NULL;
-}
-
-static void log_gateway(void *arg, char level, const char *event, const char *text)
-{
-    struct serve *s = arg;
-    kin_daemon_log(s->daemon, level, event, text);
-}
-
-static int open_gateway(struct serve *s)
-{
-    struct kin_err err = {0};
-    struct gateway_options options = {.address = s->http,
-                                      .keys_file = s->aws_keys_file,
-                                      .insecure = s->insecure,
-                                      .backend = gateway_direct_backend(s->direct),
-                                      .log = log_gateway,
-                                      .log_arg = s};
-    if (!s->http)
-        return -1;
-    if (gateway_open(&options, &s->gateway, &err) == KIN_OK)
-        return -1;
-    fprintf(stderr, "%s: --http %s: %s\n", tool, s->http, err.msg);
-    return KIN_EXIT_FAILED;
 }
 
 static int run(struct serve *s, bool *leave)
@@ -319,14 +289,14 @@ static int run(struct serve *s, bool *leave)
     int code = kin_daemon_check(&options);
     if (code == -1 && s->key_file)
         code = kin_match_id_key_load(tool, s->key_file, s->coordinator.match_id_key);
-    if (code == -1 && gateway_direct_new(deliver, s, &s->direct) != KIN_OK)
+    if (code == -1 && gateway_host_new(&s->host) != KIN_OK)
         code = fail("out of memory", "");
     if (code == -1)
         code = kin_daemon_open(&options, &s->daemon);
     if (code == -1 && mkdir(s->results, 0700) && errno != EEXIST)
         code = fail(s->results, strerror(errno));
     if (code == -1)
-        code = open_gateway(s);
+        code = gateway_host_open(s->host, s->daemon, tool, s->http, s->aws_keys_file, s->insecure);
     if (code == -1) {
         s->starting = pthread_create(&s->starter, NULL, start, s) == 0;
         kin_daemon_run(s->daemon, leave);
@@ -352,13 +322,11 @@ int kin_command_serve(int argc, char **argv)
         code = make_paths(s);
     if (code == -1)
         code = run(s, &leave);
-    if (s->gateway)
-        gateway_close(s->gateway);
-    if (s->direct)
-        gateway_direct_stop(s->direct);
+    if (s->host)
+        gateway_host_stop(s->host);
     if (s->starting)
         pthread_join(s->starter, NULL);
-    gateway_direct_free(s->direct);
+    gateway_host_free(s->host);
     kin_job_file_deinit(&s->file);
     kin_free(s);
     kin_daemon_exit(code, leave);

@@ -49,6 +49,8 @@ static const char match_help[] =
     "      --at-coordinator   nothing is sent or fetched: the coordinator reads the sources and\n"
     "                         writes DIR, under the same absolute paths as here, below its "
     "--files\n"
+    "      --serve            the cluster serves the workflow afterwards: lookups, changes, MatchIds\n"
+    "                         that last (docs/live.md)\n"
     "      --detach           print the job's id as soon as it is queued, and end: `kindred "
     "attach`,\n"
     "                         or the same command without --detach, fetches the results\n"
@@ -111,6 +113,7 @@ enum {
     OPT_LOG,
     OPT_AT,
     OPT_DETACH,
+    OPT_SERVE,
     OPT_JSON
 };
 
@@ -128,6 +131,7 @@ static const struct option match_options[] = {
     {"log", required_argument, NULL, OPT_LOG},
     {"at-coordinator", no_argument, NULL, OPT_AT},
     {"detach", no_argument, NULL, OPT_DETACH},
+    {"serve", no_argument, NULL, OPT_SERVE},
     KIN_CLUSTER_OPTIONS,
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -212,6 +216,9 @@ static bool take_option(struct kin_cli_job *o, int c)
     case OPT_AT:
         o->at_coordinator = true;
         return true;
+    case OPT_SERVE:
+        o->serve = true;
+        return true;
     case OPT_DETACH:
         o->detach = true;
         return true;
@@ -236,7 +243,7 @@ static int check_combination(const struct kin_cli_job *o)
                     {o->keep_state, "keep-state"},
                     {o->fsync, "fsync"},
                     {o->key_file != NULL, "match-id-key-file"}};
-    const char *alone = o->at_coordinator ? "at-coordinator" : o->detach ? "detach" : NULL;
+    const char *alone = o->at_coordinator ? "at-coordinator" : o->detach ? "detach" : o->serve ? "serve" : NULL;
     for (size_t i = 0; o->cluster.address && i < sizeof embedded / sizeof *embedded; i++) {
         if (!embedded[i].given)
             continue;

@@ -41,6 +41,7 @@ static void send_ask(struct kin_remote *r)
         m.u.submit.base_dir = kin_str_of(r->job->base_dir ? r->job->base_dir : "");
         m.u.submit.out_dir = kin_str_of(r->job->at_coordinator ? r->job->out_dir : "");
         m.u.submit.pairs = r->job->pairs;
+        m.u.submit.serve = r->job->serve;
         payload = r->list.payload;
         break;
     case KIN_MSG_UPLOAD:

@@ -3,6 +3,7 @@
 #include "common/cli/tool.h"
 #include "common/daemon/daemon.h"
 #include "coordinator/coordinator.h"
+#include "coordinator/gateway/host.h"
 #include "proto/jobs.h"
 
 #include <errno.h>
@@ -25,14 +26,22 @@ static const char intro[] =
 enum { PATH_BYTES = 4200 };
 
 struct coordinator_process {
-    const char *listen, *data, *files, *secret_file, *key_file;
+    const char *listen, *data, *files, *secret_file, *key_file, *http, *keys_file;
     uint64_t workers, threads, lease_ms, give_up_ms, map_bytes;
     bool insecure, no_fsync, check;
     char results[PATH_BYTES];
     struct kin_coordinator_args args;
     struct kin_daemon *daemon;
+    struct gateway_host *host;
     int code;
 };
+
+/* Before the world goes, nothing may be delivered to it any more. */
+static void stop(struct coordinator_process *p)
+{
+    gateway_host_stop(p->host);
+    kin_live_stop(kin_daemon_live(p->daemon));
+}
 
 /* The store failed at the start; it was logged. */
 static void on_done(void *arg, kin_status status, const char *error)
@@ -40,7 +49,13 @@ static void on_done(void *arg, kin_status status, const char *error)
     struct coordinator_process *p = arg;
     p->code = KIN_EXIT_FAILED;
     fprintf(stderr, "%s: %s: %s\n", tool, error, kin_status_text(status));
-    kin_live_stop(kin_daemon_live(p->daemon));
+    stop(p);
+}
+
+static void on_local(void *arg, struct kin_frame *frame)
+{
+    struct coordinator_process *p = arg;
+    gateway_host_on_frame(p->host, frame);
 }
 
 static void on_signal(void *arg, int signal)
@@ -49,7 +64,7 @@ static void on_signal(void *arg, int signal)
     char text[32];
     snprintf(text, sizeof text, "signal=%d", signal);
     kin_daemon_log(p->daemon, 'I', "stopping", text);
-    kin_live_stop(kin_daemon_live(p->daemon));
+    stop(p);
 }
 
 static int parse(struct coordinator_process *p, int argc, char **argv)
@@ -86,6 +101,15 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
          .kind = KIN_SETTING_SWITCH,
          .help = "listen beyond this machine, unencrypted",
          .to = &p->insecure},
+        {.name = "http",
+         .value = "HOST:PORT",
+         .help = "HTTP gateway: /v1 and the AWS Entity Resolution API (default: none)",
+         .to = &p->http},
+        {.name = "aws-keys-file",
+         .value = "FILE",
+         .help = "requests over HTTP have to be signed with one of these keys:\n"
+                 "lines of ACCESS_KEY_ID SECRET",
+         .to = &p->keys_file},
         {.name = "lease-ms",
          .kind = KIN_SETTING_NUMBER,
          .value = "MS",
@@ -189,6 +213,8 @@ static int run(struct coordinator_process *p, bool *leave)
                                          .threads = (unsigned)p->threads,
                                          .ops = &kin_coordinator_ops,
                                          .args = &p->args,
+                                         .local = GATEWAY_NODE,
+                                         .on_local = on_local,
                                          .on_signal = on_signal,
                                          .arg = p};
     int code = kin_daemon_check(&options);
@@ -198,10 +224,14 @@ static int run(struct coordinator_process *p, bool *leave)
         code = kin_match_id_key_load(tool, p->key_file, p->args.match_id_key);
     if (code == -1 && p->check)
         code = KIN_EXIT_OK;
+    if (code == -1 && gateway_host_new(&p->host) != KIN_OK)
+        code = fail("memory", p->data, "there is none left");
     if (code == -1)
         code = kin_daemon_open(&options, &p->daemon);
     if (code == -1)
         code = make_results(p);
+    if (code == -1)
+        code = gateway_host_open(p->host, p->daemon, tool, p->http, p->keys_file, p->insecure);
     if (code >= 0)
         return code;
     kin_daemon_run(p->daemon, leave);
@@ -216,5 +246,6 @@ int main(int argc, char **argv)
     int code = parse(&p, argc, argv);
     if (code == -1)
         code = run(&p, &leave);
+    gateway_host_free(p.host);
     kin_daemon_exit(code, leave);
 }

@@ -1,5 +1,6 @@
 #include "coordinator/gateway/aws_impl.h"
 
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -442,6 +443,8 @@ void aws_handle(struct aws *aws, const struct gateway_request *request,
 
 kin_status aws_new(const struct gateway_backend *backend, struct aws **out)
 {
+    if (sodium_init() < 0)
+        return KIN_E_IO; /* no randomness for ids of jobs */
     struct aws *aws = kin_calloc(1, sizeof *aws);
     if (!aws)
         return KIN_E_NOMEM;

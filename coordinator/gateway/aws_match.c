@@ -141,6 +141,7 @@ void aws_get_match_id(struct aws_call *call)
 struct generating {
     const char *workflow;
     const struct aws_plan_source *source;
+    const char *arn; /* of the source, as the request has it */
     const char *id;
     const json_t *attributes; /* what was given */
     json_t *record;           /* with the id column */
@@ -149,12 +150,12 @@ struct generating {
 static bool find_record(struct aws_call *call, const struct aws_plan *plan, struct generating *g)
 {
     const json_t *given = json_array_get(json_object_get(call->in, "records"), 0);
-    const char *arn = aws_text(given, "inputSourceARN");
-    g->source = aws_plan_find_source(plan, arn);
+    g->arn = aws_text(given, "inputSourceARN");
+    g->source = aws_plan_find_source(plan, g->arn);
     g->id = aws_text(given, "uniqueId");
     g->attributes = json_object_get(given, "recordAttributeMap");
     if (!g->source)
-        return aws_fail(call, AWS_VALIDATION, "%.400s is no input source of the workflow.", arn);
+        return aws_fail(call, AWS_VALIDATION, "%.400s is no input source of the workflow.", g->arn);
     for (void *at = json_object_iter((json_t *)(uintptr_t)g->attributes); at;
          at = json_object_iter_next((json_t *)(uintptr_t)g->attributes, at)) {
         if (!aws_plan_has_attribute(g->source->schema, json_object_iter_key(at)))
@@ -216,7 +217,7 @@ static void answer_group(struct aws_call *call, const struct generating *g, cons
                          json_t *groups)
 {
     json_t *group = json_object(), *records = json_array(), *record = json_object();
-    aws_set_text(call, record, "inputSourceARN", g->source->arn);
+    aws_set_text(call, record, "inputSourceARN", g->arn);
     aws_set_text(call, record, "recordId", g->id);
     json_array_append_new(records, record);
     aws_set(call, group, "records", records);
@@ -230,7 +231,7 @@ static void answer_failed(struct aws_call *call, const struct generating *g, con
                           json_t *failed)
 {
     json_t *record = json_object();
-    aws_set_text(call, record, "inputSourceARN", g->source->arn);
+    aws_set_text(call, record, "inputSourceARN", g->arn);
     aws_set_text(call, record, "uniqueId", g->id);
     aws_set_text(call, record, "errorMessage", why);
     if (json_array_append_new(failed, record) != 0)

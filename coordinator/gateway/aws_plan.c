@@ -146,12 +146,12 @@ static bool add_source(struct aws_call *call, struct aws_plan *plan, const json_
 {
     struct aws_plan_source *s = &plan->sources[plan->source_count];
     const char *name = aws_text(input, "schemaName");
-    s->arn = aws_text(input, "inputSourceARN");
-    s->path = aws_local_path(s->arn);
+    const char *arn = aws_text(input, "inputSourceARN");
+    s->path = aws_local_path(arn);
     if (!s->path)
-        return aws_fail(call, AWS_VALIDATION, "%.200s is not a path of this machine.", s->arn);
-    if (aws_plan_find_source(plan, s->arn))
-        return aws_fail(call, AWS_VALIDATION, "The input source %.200s is there twice.", s->arn);
+        return aws_fail(call, AWS_VALIDATION, "%.200s is not a path of this machine.", arn);
+    if (aws_plan_find_source(plan, arn))
+        return aws_fail(call, AWS_VALIDATION, "The input source %.200s is there twice.", arn);
     json_t *schema = aws_doc_get(call, aws_schema_kind, name);
     if (!schema)
         return aws_fail(call, AWS_VALIDATION, "There is no schema mapping %s.", name);

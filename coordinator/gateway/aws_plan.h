@@ -27,7 +27,6 @@ struct aws_plan_field {
 
 struct aws_plan_source {
     const char *name; /* in the workflow file */
-    const char *arn;  /* as the matching workflow has it */
     const char *path;
     const char *id;       /* attribute of type UNIQUE_ID */
     const json_t *schema; /* document, borrowed from aws_plan.schemas */

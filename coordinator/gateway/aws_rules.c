@@ -183,12 +183,17 @@ static bool is_function(struct kin_str name, const char *function)
  * by value, without comparing pairs. */
 static bool put_joined(struct reader *r, const struct argument *arguments, unsigned n, bool *done)
 {
-    const struct aws_plan_field *parts[ARGUMENTS_MAX];
+    const struct aws_plan_field *parts[ARGUMENTS_MAX] = {NULL};
+    enum kin_type type = KIN_TYPE_TEXT;
     struct kin_buf name = {0};
     *done = false;
     for (unsigned i = 0; i < n; i++) {
-        if (arguments[i].raw || count_fields(r->plan, arguments[i].text, &parts[i]) != 1 ||
-            parts[i]->type != parts[0]->type) {
+        const struct aws_plan_field *f = NULL;
+        if (!arguments[i].raw && count_fields(r->plan, arguments[i].text, &f) == 1)
+            parts[i] = f;
+        if (parts[i] && i == 0)
+            type = parts[i]->type;
+        if (!parts[i] || parts[i]->type != type) {
             kin_buf_deinit(&name);
             return true;
         }
@@ -205,7 +210,7 @@ static bool put_joined(struct reader *r, const struct argument *arguments, unsig
             return true;
         }
     }
-    struct aws_plan_field *f = aws_plan_add(r->call, r->plan, text, parts[0]->type);
+    struct aws_plan_field *f = aws_plan_add(r->call, r->plan, text, type);
     for (unsigned i = 0; f && i < n; i++) {
         for (const struct aws_plan_column *c = parts[i]->columns; c; c = c->next) {
             if (!aws_plan_add_column(r->call, f, c->source, c->attribute))
@@ -254,7 +259,7 @@ static bool put_term(struct reader *r, struct kin_str function, const struct arg
 /* Behind the opening parenthesis. */
 static bool read_term(struct reader *r, struct kin_str function)
 {
-    struct argument arguments[ARGUMENTS_MAX];
+    struct argument arguments[ARGUMENTS_MAX] = {{.raw = false}};
     unsigned n = 0;
     do {
         if (n == ARGUMENTS_MAX)
