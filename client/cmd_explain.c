@@ -1,5 +1,6 @@
 #include "client/commands.h"
 #include "client/explain.h"
+#include "client/live_command.h"
 #include "common/cli/job_file.h"
 
 #include <getopt.h>
@@ -9,6 +10,7 @@
 static const char help[] =
     "usage: kindred explain WORKFLOW A B [-o DIR] [--json]\n"
     "       kindred explain WORKFLOW MATCH_ID -o DIR [--json]\n"
+    "       kindred explain A B --cluster URL [OPTIONS]\n"
     "\n"
     "Of two records: their values, raw and normalised; which rules are true of them and which\n"
     "terms are not; what the model makes of each comparison, and the sum; the blocking keys they\n"
@@ -17,7 +19,9 @@ static const char help[] =
     "it hangs on; what speaks against it.\n"
     "\n"
     "A and B are written SOURCE/ID, or ID alone where only one source has it. The sources of the\n"
-    "workflow are read again: they should be those of the run.\n"
+    "workflow are read again: they should be those of the run. With --cluster nothing is read: "
+    "the\n"
+    "records are those that the cluster serves, and both are written SOURCE/ID.\n"
     "\n"
     "  -o, --output DIR   the result of `kindred match`: its matches.csv, and its model.json "
     "where\n"
@@ -25,13 +29,16 @@ static const char help[] =
     "      --json         a JSON object instead of text\n"
     "  -h, --help         this text\n"
     "\n"
+    "on a cluster:\n" KIN_SERVED_HELP
+    "KINDRED_CLUSTER and KINDRED_SECRET_FILE stand in for --cluster and --secret-file, where two\n"
+    "records and no workflow file are given.\n"
+    "\n"
     "Exit status: 0 explained; 1 failed (no such record or MatchGroup); 2 the command line or the\n"
     "workflow file is wrong.\n";
 
-enum { OPT_JSON = 256 };
 static const struct option options[] = {{"output", required_argument, NULL, 'o'},
-                                        {"json", no_argument, NULL, OPT_JSON},
-                                        {"help", no_argument, NULL, 'h'},
+                                        KIN_SERVED_OPTIONS,
+                                        KIN_SERVED_JSON,
                                         {NULL, 0, NULL, 0}};
 
 struct request {
@@ -67,9 +74,20 @@ static int explain(const char *path, const struct request *q)
     return code;
 }
 
+static int usage(const char *wrong)
+{
+    if (wrong)
+        fprintf(stderr, "kindred explain: %s\n", wrong);
+    fputs("`kindred explain --help` lists the options.\n", stderr);
+    return KIN_EXIT_USAGE;
+}
+
 int kin_command_explain(int argc, char **argv)
 {
     struct request q = {0};
+    struct kin_served_command live = {.name = "explain"};
+    bool fine = true;
+    kin_cluster_begin(&live.cluster);
     optind = 0;
     argv[0] = (char *)(uintptr_t) "kindred";
     for (int c; (c = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
@@ -77,25 +95,28 @@ int kin_command_explain(int argc, char **argv)
             fputs(help, stdout);
             return KIN_EXIT_OK;
         }
-        if (c == 'o') {
+        if (kin_cluster_take(&live.cluster, c, optarg, &fine) && fine)
+            continue;
+        if (c == 'o')
             q.out_dir = optarg;
-        } else if (c == OPT_JSON) {
+        else if (c == KIN_OPT_JSON)
             q.json = true;
-        } else {
-            fputs("`kindred explain --help` lists the options.\n", stderr);
-            return KIN_EXIT_USAGE;
-        }
+        else if (c == KIN_OPT_WORKFLOW)
+            live.workflow = kin_str_of(optarg);
+        else
+            return usage(NULL);
     }
+    bool on_cluster = live.cluster.address && !q.out_dir && argc - optind == 2;
+    live.json = q.json;
+    if (on_cluster)
+        return kin_served_explain(&live, argv[optind], argv[optind + 1]);
+    if (live.cluster.address && !live.cluster.from_environment)
+        return usage("with --cluster, expected two records");
     q.names = argv + optind + 1;
     q.count = argc - optind - 1;
-    const char *wrong =
-        q.count != 1 && q.count != 2 ? "expected a workflow file, and two records or one MatchId"
-        : q.count == 1 && !q.out_dir ? "a MatchId needs -o DIR: of which result is it?"
-                                     : NULL;
-    if (wrong) {
-        fprintf(stderr, "kindred explain: %s\n`kindred explain --help` lists the options.\n",
-                wrong);
-        return KIN_EXIT_USAGE;
-    }
+    if (q.count != 1 && q.count != 2)
+        return usage("expected a workflow file, and two records or one MatchId");
+    if (q.count == 1 && !q.out_dir)
+        return usage("a MatchId needs -o DIR: of which result is it?");
     return explain(argv[optind], &q);
 }

@@ -15,5 +15,14 @@ int kin_command_suggest(int argc, char **argv);
 int kin_command_explain(int argc, char **argv);
 int kin_command_report(int argc, char **argv);
 int kin_command_serve(int argc, char **argv);
+int kin_command_lookup(int argc, char **argv);
+int kin_command_put(int argc, char **argv);
+int kin_command_delete(int argc, char **argv);
+int kin_command_inbox(int argc, char **argv);
+int kin_command_group(int argc, char **argv);
+int kin_command_history(int argc, char **argv);
+int kin_command_changes(int argc, char **argv);
+int kin_command_link(int argc, char **argv);
+int kin_command_links(int argc, char **argv);
 
 #endif

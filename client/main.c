@@ -31,6 +31,18 @@ static const char usage[] =
     "  cancel JOB                     cancel a job, or remove results that nobody fetches\n"
     "  status                         its workers, and the latest jobs\n"
     "\n"
+    "on a running cluster that serves a workflow:\n"
+    "  lookup [FILE | FIELD=VALUE...] the MatchGroup of one record, or of each of a file\n"
+    "  put FILE...                    new and changed records\n"
+    "  delete SOURCE ID...            records that are no more\n"
+    "  inbox DIR                      watch a directory: a file dropped there is put\n"
+    "  group MATCH_ID | SOURCE ID     a MatchGroup, its members and its golden record\n"
+    "  history MATCH_ID               what became of a MatchId\n"
+    "  changes                        what has happened to MatchGroups\n"
+    "  link must|never|revoke ...     a person's word on two records\n"
+    "  links                          those words that hold\n"
+    "  explain A B                    why two records match or do not\n"
+    "\n"
     "  help [COMMAND]                 this text, or a command's own\n"
     "\n"
     "`kindred COMMAND --help` lists a command's options. `kindred --version` prints the version.\n";
@@ -45,6 +57,11 @@ static const struct command {
     {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
     {"status", kin_command_status},     {"explain", kin_command_explain},
     {"report", kin_command_report},     {"serve", kin_command_serve},
+    {"lookup", kin_command_lookup},
+    {"put", kin_command_put},           {"delete", kin_command_delete},
+    {"inbox", kin_command_inbox},       {"group", kin_command_group},
+    {"history", kin_command_history},   {"changes", kin_command_changes},
+    {"link", kin_command_link},         {"links", kin_command_links},
 };
 
 static const struct command *find_command(const char *name)

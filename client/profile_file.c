@@ -11,6 +11,12 @@ enum { CHUNK_BYTES = 256 * 1024, RECORD_BYTES = 1 << 20, FIELD_BYTES = 64 * 1024
 static kin_status read_raw(void *arg, uint8_t *to, size_t cap, size_t *got, struct kin_err *err)
 {
     struct kin_profile_input *in = arg;
+    if (in->head_at < in->head_n) {
+        *got = in->head_n - in->head_at < cap ? in->head_n - in->head_at : cap;
+        memcpy(to, in->head + in->head_at, *got);
+        in->head_at += *got;
+        return KIN_OK;
+    }
     for (;;) {
         ssize_t n = read(in->fd, to, cap);
         if (n >= 0) {
@@ -49,13 +55,49 @@ static kin_status open_file(struct kin_profile_input *in, struct kin_err *err)
     return KIN_OK;
 }
 
+/* Reads until something tells the format, or the end. */
+static kin_status open_stdin(struct kin_profile_input *in, struct kin_err *err)
+{
+    kin_status status = KIN_OK;
+    bool told = false;
+    in->fd = dup(STDIN_FILENO);
+    if (in->fd < 0)
+        return kin_err_set(err, KIN_E_IO, "%s", strerror(errno));
+    while (!told && status == KIN_OK && in->head_n < sizeof in->head) {
+        size_t got = 0;
+        in->head_at = in->head_n; /* reads anew */
+        status = read_raw(in, in->head + in->head_n, sizeof in->head - in->head_n, &got, err);
+        for (size_t i = 0; i < got; i++)
+            told = told || !strchr(" \t\r\n\xef\xbb\xbf", in->head[in->head_n + i]);
+        in->head_n += got;
+        told = told || got == 0;
+    }
+    in->head_at = 0;
+    in->bytes = UINT64_MAX;
+    return status;
+}
+
+static enum kin_format format_of_head(const struct kin_profile_input *in)
+{
+    size_t i = 0;
+    while (i < in->head_n && strchr(" \t\r\n\xef\xbb\xbf", in->head[i]))
+        i++;
+    return i < in->head_n && in->head[i] == '{' ? KIN_FORMAT_JSONL : KIN_FORMAT_CSV;
+}
+
+static bool is_stdin(const struct kin_profile_input *in)
+{
+    return strcmp(in->path, "-") == 0;
+}
+
 static kin_status open_reader(struct kin_profile_input *in, struct kin_err *err)
 {
-    in->options = (struct kin_reader_options){.format = kin_format_of(in->path),
+    in->options = (struct kin_reader_options){.format = is_stdin(in) ? format_of_head(in)
+                                                                     : kin_format_of(in->path),
                                               .chunk_bytes = CHUNK_BYTES,
                                               .max_record_bytes = RECORD_BYTES,
                                               .max_field_bytes = FIELD_BYTES};
-    kin_status status = kin_inflate_open(kin_compression_of(in->path),
+    kin_status status = kin_inflate_open(is_stdin(in) ? KIN_PLAIN : kin_compression_of(in->path),
                                          (struct kin_byte_source){read_raw, in}, &in->inflate, err);
     if (status == KIN_OK)
         status = kin_cutter_open(&in->options, (struct kin_byte_source){read_inflated, in},
@@ -69,7 +111,7 @@ kin_status kin_profile_input_open(struct kin_profile_input *in, const char *path
                                   struct kin_err *err)
 {
     *in = (struct kin_profile_input){.path = path, .fd = -1};
-    kin_status status = open_file(in, err);
+    kin_status status = is_stdin(in) ? open_stdin(in, err) : open_file(in, err);
     if (status == KIN_OK)
         status = open_reader(in, err);
     return status == KIN_OK ? KIN_OK : kin_err_wrap(err, status, "%s", path);

@@ -6,6 +6,7 @@ cd "$scratch" || exit 1
 mkdir tmp
 export TMPDIR=$scratch/tmp
 commands='match plan train evaluate explain report suggest jobs attach cancel status'
+commands+=' lookup put delete inbox group history changes link links'
 
 # run STATUS ARGS...: in ./stdout and ./stderr
 run() {
