@@ -6,7 +6,7 @@ enum { PARAM_HEADERS_MAX = 128 };
 
 static void run(struct job *job)
 {
-    struct exchange *x = (struct exchange *)((char *)job - offsetof(struct exchange, job));
+    struct exchange *x = job->arg;
     aws_handle(x->gateway->aws, &x->aws_request, &x->aws_response);
     x->ran = true;
     http_wake(x->request);
@@ -66,6 +66,7 @@ void gateway_aws_handle(struct exchange *x)
     r->query = (struct kin_str){(const char *)x->aws_query.p, x->aws_query.n};
     r->body = x->request->body;
     x->job.run = run;
+    x->job.arg = x;
     http_wait(x->request);
     if (!r->path || x->aws_query.failed || !jobs_submit(x->gateway->jobs, &x->job))
         http_wake(x->request); /* `ran` stays false */

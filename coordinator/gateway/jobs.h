@@ -6,6 +6,7 @@
 /* Belongs to the caller, until it was run. */
 struct job {
     void (*run)(struct job *job); /* [thread of the jobs] */
+    void *arg;
     struct job *next;
 };
 

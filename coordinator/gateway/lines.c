@@ -36,7 +36,7 @@ static kin_status fail(struct kin_err *err, kin_status status, size_t at, const 
 static kin_status put_object(struct kin_str text, size_t *at, struct kin_buf *out,
                              struct kin_err *err)
 {
-    char closing[DEPTH_MAX];
+    char closing[DEPTH_MAX] = {0};
     unsigned depth = 0;
     size_t i = *at;
     if (i == text.n || text.p[i] != '{')
@@ -54,7 +54,7 @@ static kin_status put_object(struct kin_str text, size_t *at, struct kin_buf *ou
             if (depth == DEPTH_MAX)
                 return fail(err, KIN_E_LIMIT, i, "nested too deep");
             closing[depth++] = c == '{' ? '}' : ']';
-        } else if ((c == '}' || c == ']') && closing[--depth] != c) {
+        } else if ((c == '}' || c == ']') && (!depth || closing[--depth] != c)) {
             return fail(err, KIN_E_SYNTAX, i, "this bracket closes nothing");
         }
         i = end;

@@ -269,7 +269,7 @@ kin_status sigv4_verify(const struct sigv4_keys *keys, const char *service,
                    "host, x-amz-date and every other x-amz- header have to be signed, in order.");
     h = sigv4_header_find(r, KIN_STR("x-amz-date"), &times);
     struct kin_str date = h ? trim(h->value) : (struct kin_str){0};
-    if (times != 1 || !parse_date(date, &at) || memcmp(date.p, a.day.p, DAY_CHARS) != 0)
+    if (!h || times != 1 || !parse_date(date, &at) || memcmp(date.p, a.day.p, DAY_CHARS) != 0)
         return say(out, SIGV4_INCOMPLETE,
                    "x-amz-date is missing, malformed, or not of the credential's day.");
     const struct sigv4_key *key = sigv4_key_find(keys, a.id);

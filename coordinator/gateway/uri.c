@@ -91,7 +91,7 @@ kin_status uri_query_parse(struct kin_arena *arena, struct kin_str query, struct
     out->count = 0;
     while (query.n) {
         struct kin_str value = cut(&query, '&');
-        struct uri_param p;
+        struct uri_param p = {.name = {0}};
         if (!value.n)
             continue;
         struct kin_str name = cut(&value, '=');

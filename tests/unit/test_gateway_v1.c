@@ -276,9 +276,8 @@ static void metrics_count_what_happened(void **state)
         "kindred_http_requests_total{route=\"POST /v1/{workflow}/lookup\",status=\"400\"} 1\n",
         "kindred_http_requests_total{route=\"other\",status=\"404\"} 1\n",
         "kindred_http_requests_total{route=\"aws\",status=\"200\"} 1\n",
-        "kindred_http_request_duration_seconds_bucket{route=\"POST "
-        "/v1/{workflow}/lookup\",le=\"30.000000\"} 4\n",
-        "kindred_http_request_duration_seconds_count{route=\"POST /v1/{workflow}/lookup\"} 4\n",
+        "seconds_bucket{route=\"POST /v1/{workflow}/lookup\",le=\"30.000000\"} 4\n",
+        "seconds_count{route=\"POST /v1/{workflow}/lookup\"} 4\n",
         "kindred_http_requests_in_flight 1\n",
         "kindred_workers_joined 2\n",
         "kindred_live_records{workflow=\"a\\\"b\"} 7\n",
