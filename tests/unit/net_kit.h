@@ -32,7 +32,7 @@ enum { /* workers 1..KIT_NODES - 1, clients from KIT_CLIENT_FIRST on */
        KIT_NUMBERS = KIT_CLIENT_FIRST + KIT_CLIENTS
 };
 
-static const uint8_t kit_key[KIN_NET_KEY_BYTES] = {1, 2, 3};
+static const uint8_t kit_key[KIN_NET_KEY_BYTES] = {1, 2, 3, [WIRE_KEY_BYTES] = 4};
 
 /* ---- transports ---- */
 

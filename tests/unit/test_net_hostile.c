@@ -7,7 +7,7 @@
 static void put_frame(struct kin_buf *to, const struct kin_frame *f, uint64_t sequence)
 {
     uint8_t head[WIRE_HEAD_BYTES];
-    wire_put_head(f, sequence, head);
+    wire_put_head(f, sequence, WIRE_XXH3, head);
     kin_buf_put(to, head, sizeof head);
     kin_buf_put(to, f->body.p, f->body.n);
     kin_buf_put(to, f->payload.p, f->payload.n);
@@ -57,7 +57,7 @@ static void wrong_head(const char *address, uint32_t type, uint32_t body, uint32
     uint8_t head[WIRE_HEAD_BYTES];
     struct kin_frame empty = {.type = type};
     int fd = raw_worker(address, 1, WIRE_CONTROL, seq + 1);
-    wire_put_head(&empty, seq, head);
+    wire_put_head(&empty, seq, WIRE_XXH3, head);
     kin_put_le32(head + 8, body);
     kin_put_le32(head + 12, payload);
     assert_true(raw_write(fd, head, sizeof head));
@@ -94,7 +94,7 @@ static void a_promise_of_bytes_costs_little_memory(void **state)
     struct kin_buf most = {0};
     for (uint32_t i = 0; i < PEERS; i++) {
         fds[i] = raw_worker(coordinator.address, 1 + i / 2, i % 2, 1);
-        wire_put_head(&empty, 0, head);
+        wire_put_head(&empty, 0, WIRE_XXH3, head);
         kin_put_le32(head + 12, 64 << 20);
         assert_true(raw_write(fds[i], head, sizeof head));
     }
@@ -348,8 +348,8 @@ static void a_client_cannot_become_a_worker(void **state)
     raw_begin(&worker, coordinator.address);
     raw_answer(&worker);
     expect_end(&worker, KIN_E_LIMIT);
-    for (uint32_t role = 0; role < 5; role++) { /* the coordinator's own, and none */
-        if (role == KIN_NET_WORKER || role == KIN_NET_CLIENT)
+    for (uint32_t role = 0; role < 6; role++) { /* the coordinator's own, and none */
+        if (role >= KIN_NET_WORKER && role <= KIN_NET_GATEWAY)
             continue;
         both.role = role;
         raw_begin(&both, coordinator.address);
@@ -423,7 +423,7 @@ static void a_peer_that_does_not_read_costs_a_bounded_queue(void **state)
     assert_true(endpoint_stats(&coordinator).dropped >= 32);
     for (uint64_t end = kit_now_ms() + WAIT_MS; endpoint_stats(&coordinator).idle == 0;) {
         assert_true(kit_now_ms() < end); /* it is alive, but takes nothing */
-        wire_put_head(&empty, sequence++, ping);
+        wire_put_head(&empty, sequence++, WIRE_XXH3, ping);
         (void)raw_write(control, ping, sizeof ping);
         (void)raw_write(bulk, ping, sizeof ping);
         for (int i = 0; i < 50; i++)

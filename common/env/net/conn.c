@@ -11,6 +11,11 @@ static void out_free(struct net_out *out)
     kin_free(out);
 }
 
+static enum wire_sum sum_of(const struct conn *c)
+{
+    return c->role == KIN_NET_GATEWAY ? WIRE_CRC32 : WIRE_XXH3;
+}
+
 /* ---- out ---- */
 
 /* With c->lock. */
@@ -20,7 +25,7 @@ static void send_next(struct conn *c)
     if (c->send_busy || c->closing || !out)
         return;
     if (out->frame && c->sent == 0)
-        wire_put_head(out->frame, c->send_sequence++, out->head);
+        wire_put_head(out->frame, c->send_sequence++, sum_of(c), out->head);
     nng_iov iov[3];
     unsigned count = 0;
     size_t skip = c->sent;
@@ -147,7 +152,8 @@ static enum conn_end frame_end(struct conn *c)
     struct kin_net *net = c->net;
     c->frame = NULL;
     bool ping = c->frame_head.type == WIRE_PING;
-    if (!wire_check(c->frame_head_bytes, frame) || (ping && frame->body.n + frame->payload.n)) {
+    if (!wire_check(c->frame_head_bytes, sum_of(c), frame) ||
+        (ping && frame->body.n + frame->payload.n)) {
         kin_frame_unref(frame);
         return END_MALFORMED;
     }
@@ -378,7 +384,8 @@ static void count_end(struct kin_net_stats *stats, enum conn_end end)
 /* Clients come and go. */
 static char level_of(const struct conn *c, enum conn_end end)
 {
-    bool usual = end == END_STOP || (end == END_PEER && c->role == KIN_NET_CLIENT);
+    bool usual = end == END_STOP || (end == END_PEER && c->role != KIN_NET_WORKER) ||
+                 (end == END_IDLE && c->role == KIN_NET_GATEWAY);
     return usual ? 'I' : 'W';
 }
 

@@ -438,6 +438,8 @@ static kin_status check(const struct kin_net_options *o, struct kin_err *err)
         return status;
     if (o->role == KIN_NET_WORKER && !o->identity)
         return kin_err_set(err, KIN_E_INVAL, "a worker needs a key of its own");
+    if (o->role == KIN_NET_GATEWAY)
+        return kin_err_set(err, KIN_E_INVAL, "a gateway dials by itself");
     if (o->role != KIN_NET_COORDINATOR)
         return o->nodes == 0 && o->clients_max == 0
                    ? KIN_OK

@@ -6,7 +6,8 @@
  * bytes are: docs/cluster.md.
  *
  * A dialler is known by its Ed25519 key, whose possession it proves in each handshake; the listener
- * decides which node number belongs to a key.
+ * decides which node number belongs to a key. Gateways, which are written in any language, have no
+ * key and one connection: each connection is a client of its own, and the secret admits it.
  *
  * The contract is that of kin_env_ops.send: a frame arrives unchanged, once and in the order of its
  * connection, or not at all, and nobody tells. Dead links are dialled again for ever.
@@ -16,14 +17,15 @@
 #include "common/env/env.h"
 
 enum {
-    KIN_NET_KEY_BYTES = 32,    /* of the secret */
+    KIN_NET_KEY_BYTES = 64,    /* of the secret: one for BLAKE2b, one for HMAC-SHA-256 */
     KIN_NET_PUBLIC_BYTES = 32, /* Ed25519, as libsodium has it */
     KIN_NET_PRIVATE_BYTES = 64,
     KIN_NET_BODY_MAX = 1 << 20,
     KIN_NET_BULK_BYTES = 64 * 1024 /* a larger payload goes over the bulk connection */
 };
 
-enum kin_net_role { KIN_NET_COORDINATOR, KIN_NET_WORKER, KIN_NET_CLIENT };
+/* A gateway is one that dials without this module. */
+enum kin_net_role { KIN_NET_COORDINATOR, KIN_NET_WORKER, KIN_NET_CLIENT, KIN_NET_GATEWAY };
 
 struct kin_net_identity { /* of a dialler */
     uint8_t public_key[KIN_NET_PUBLIC_BYTES];
@@ -44,9 +46,10 @@ struct kin_net_options {
      * it may wait for a disk, for nothing else. */
     uint32_t nodes;
     kin_node_id (*admit)(void *arg, const uint8_t public_key[KIN_NET_PUBLIC_BYTES]);
-    /* Clients have the numbers client_first..client_first + clients_max - 1, the lowest that is
-     * free; a client keeps its own while any connection of it is there. clients_max 0: none may
-     * come. All numbers are below KIN_NODES_MAX, those of clients above those of workers. */
+    /* Clients and gateways have the numbers client_first..client_first + clients_max - 1, the
+     * lowest that is free; a client keeps its own while any connection of it is there. clients_max
+     * 0: none may come. All numbers are below KIN_NODES_MAX, those of clients above those of
+     * workers. */
     kin_node_id client_first;
     uint32_t clients_max;
 
@@ -64,7 +67,7 @@ struct kin_net_options {
 
     /* A frame came. Consumes it. Must not block; several may run at once. */
     void (*on_frame)(void *arg, kin_node_id from, struct kin_frame *frame);
-    /* Both connections of a node are there, or the first of them is gone. Told in order, by one
+    /* All connections of a node are there, or the first of them is gone. Told in order, by one
      * thread, soon after; frames may come before. A number is given to another client only after
      * the end of the last one was told; a link of a moment may go untold. Must not block. A hint;
      * may be NULL. */
@@ -83,7 +86,7 @@ kin_status kin_net_open(const struct kin_net_options *options, struct kin_net **
 /* Consumes a reference. Does not block. */
 void kin_net_send(struct kin_net *net, kin_node_id to, struct kin_frame *frame);
 
-/* Both connections to the node are there. A hint. */
+/* All connections to the node are there. A hint. */
 bool kin_net_is_up(struct kin_net *net, kin_node_id node);
 
 /* The port listened on; 0 for a path. */

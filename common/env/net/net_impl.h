@@ -69,7 +69,7 @@ struct conn {
     uint32_t role, kind;
     uint64_t session;
     uint8_t public_key[KIN_NET_PUBLIC_BYTES]; /* listening: what the other side says, and has proved
-                                                 where `up` */
+                                                 where `up`; of a gateway, made up */
     kin_node_id node;     /* whose frames come here: KIN_COORDINATOR when dialling */
     kin_node_id given;    /* dialling: the number that the listener gave */
     struct client *holds; /* listening: it is of that client; under net->lock */
@@ -184,6 +184,7 @@ kin_status net_status(int rv);      /* of an nng error */
 
 /* ---- peers.c: who is there under which number ---- */
 
+const char *peers_role(const struct conn *c); /* of the dialler, in words; static */
 /* Listening: the number for a connection that has proved its key. KIN_COORDINATOR: none. Without
  * locks. */
 kin_node_id peers_number(struct conn *c);

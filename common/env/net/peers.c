@@ -6,9 +6,11 @@
 
 /* ---- sending ---- */
 
+/* A gateway has one connection, for all. */
 static bool is_up(const struct peer *peer)
 {
-    return peer->conns[WIRE_CONTROL] && peer->conns[WIRE_BULK];
+    const struct conn *control = peer->conns[WIRE_CONTROL];
+    return control && (peer->conns[WIRE_BULK] || control->role == KIN_NET_GATEWAY);
 }
 
 /* NULL: not there. With net->lock. */
@@ -36,7 +38,8 @@ void kin_net_send(struct kin_net *net, kin_node_id to, struct kin_frame *frame)
         kin_frame_unref(frame);
         return;
     }
-    struct conn *c = peer->conns[frame->payload.n > KIN_NET_BULK_BYTES ? WIRE_BULK : WIRE_CONTROL];
+    bool bulk = frame->payload.n > KIN_NET_BULK_BYTES && peer->conns[WIRE_BULK];
+    struct conn *c = peer->conns[bulk ? WIRE_BULK : WIRE_CONTROL];
     net->stats.frames_out++;
     pthread_mutex_lock(&c->lock); /* keeps c there */
     pthread_mutex_unlock(&net->lock);
@@ -59,6 +62,12 @@ bool kin_net_is_up(struct kin_net *net, kin_node_id node)
 }
 
 /* ---- numbers ---- */
+
+const char *peers_role(const struct conn *c)
+{
+    static const char *const roles[] = {"none", "worker", "client", "gateway"};
+    return roles[c->role <= KIN_NET_GATEWAY ? c->role : KIN_NET_COORDINATOR];
+}
 
 static bool same_key(const uint8_t *a, const uint8_t *b)
 {
@@ -101,7 +110,7 @@ static kin_node_id worker_number_locked(const struct conn *c)
 kin_node_id peers_number(struct conn *c)
 {
     struct kin_net *net = c->net;
-    bool client = c->role == KIN_NET_CLIENT;
+    bool client = c->role != KIN_NET_WORKER;
     pthread_mutex_lock(&net->lock);
     kin_node_id node = client ? client_number_locked(c) : worker_number_locked(c);
     pthread_mutex_unlock(&net->lock);
@@ -154,7 +163,7 @@ void peers_admit(struct conn *c)
         net->links_changed = net->woken = true;
         pthread_cond_signal(&net->wake);
         net_log(net, 'I', "net_up", "node=%u role=%s peer=%s", net->listens ? c->node : c->given,
-                c->role == KIN_NET_CLIENT ? "client" : "worker", c->peer);
+                peers_role(c), c->peer);
     }
     pthread_mutex_unlock(&net->lock);
 }

@@ -23,10 +23,7 @@ void shake_begin(struct conn *c)
 
 static void refuse_log(const struct conn *c, const char *reason)
 {
-    net_log(c->net, 'W', "net_refused", "peer=%s role=%s reason=\"%s\"", c->peer,
-            c->role == KIN_NET_CLIENT   ? "client"
-            : c->role == KIN_NET_WORKER ? "worker"
-                                        : "none",
+    net_log(c->net, 'W', "net_refused", "peer=%s role=%s reason=\"%s\"", c->peer, peers_role(c),
             reason);
 }
 
@@ -34,9 +31,23 @@ static kin_status judge_hello(const struct kin_net *net, const struct wire_hello
 {
     if (hello->version_max < WIRE_VERSION_MIN || hello->version_min > WIRE_VERSION_MAX)
         return KIN_E_VERSION;
+    bool gateway = hello->role == KIN_NET_GATEWAY;
     bool wanted = (hello->role == KIN_NET_WORKER && net->o.nodes > 0) ||
-                  (hello->role == KIN_NET_CLIENT && net->o.clients_max > 0);
-    return wanted && hello->kind < WIRE_KINDS ? KIN_OK : KIN_E_RANGE;
+                  ((gateway || hello->role == KIN_NET_CLIENT) && net->o.clients_max > 0);
+    bool kind = gateway ? hello->kind == WIRE_CONTROL : hello->kind < WIRE_KINDS;
+    return wanted && kind ? KIN_OK : KIN_E_RANGE;
+}
+
+/* The one who is there from now on. A gateway proves no key: what it says could be another's, whose
+ * place it would take, so it gets one that nobody else has. */
+static void note_dialler(struct conn *c, const struct wire_hello *hello)
+{
+    c->kind = hello->kind;
+    c->session = hello->session;
+    if (hello->role == KIN_NET_GATEWAY)
+        randombytes_buf(c->public_key, sizeof c->public_key);
+    else
+        memcpy(c->public_key, hello->public_key, sizeof c->public_key);
 }
 
 static enum conn_end on_hello(struct conn *c, const uint8_t *message)
@@ -54,13 +65,10 @@ static enum conn_end on_hello(struct conn *c, const uint8_t *message)
     memcpy(c->talk.hello, message, WIRE_SHAKE_BYTES);
     wire_put_challenge(&challenge, c->talk.challenge);
     c->role = hello.role;
-    if (status == KIN_OK) {
-        c->kind = hello.kind;
-        c->session = hello.session;
-        memcpy(c->public_key, hello.public_key, sizeof c->public_key);
-    } else {
+    if (status == KIN_OK)
+        note_dialler(c, &hello);
+    else
         refuse_log(c, status == KIN_E_VERSION ? "no version in common" : "not wanted here");
-    }
     c->stage = status == KIN_OK ? STAGE_PROOF : STAGE_NOTHING;
     conn_send_shake(c, c->talk.challenge, status != KIN_OK);
     return END_NONE;
@@ -75,7 +83,7 @@ static kin_status judge_answer(struct conn *c, const struct wire_answer *answer)
         refuse_log(c, "another secret");
         return KIN_E_INVAL;
     }
-    if (!wire_signed(c->public_key, &c->talk, answer->signature)) {
+    if (c->role != KIN_NET_GATEWAY && !wire_signed(c->public_key, &c->talk, answer->signature)) {
         refuse_log(c, "the signature is wrong");
         return KIN_E_PROTO;
     }

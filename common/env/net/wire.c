@@ -4,6 +4,7 @@
 
 #include <sodium.h>
 #include <string.h>
+#include <zlib.h>
 
 /* "KINh", "KINc" and so on, as they stand in memory. */
 enum {
@@ -14,6 +15,7 @@ enum {
     MAGIC_FRAME = 0x664e494b
 };
 enum { /* offsets */
+       HELLO_ROLE = 8,
        HELLO_NONCE = 24,
        HELLO_KEY = 56,
        CHALLENGE_NONCE = 16,
@@ -29,7 +31,7 @@ void wire_put_hello(const struct wire_hello *m, uint8_t to[WIRE_SHAKE_BYTES])
     kin_put_le32(to, MAGIC_HELLO);
     kin_put_le16(to + 4, m->version_min);
     kin_put_le16(to + 6, m->version_max);
-    kin_put_le32(to + 8, m->role);
+    kin_put_le32(to + HELLO_ROLE, m->role);
     kin_put_le32(to + 12, m->kind);
     kin_put_le64(to + 16, m->session);
     memcpy(to + HELLO_NONCE, m->nonce, WIRE_NONCE_BYTES);
@@ -40,7 +42,7 @@ bool wire_get_hello(const uint8_t from[WIRE_SHAKE_BYTES], struct wire_hello *m)
 {
     *m = (struct wire_hello){.version_min = kin_le16(from + 4),
                              .version_max = kin_le16(from + 6),
-                             .role = kin_le32(from + 8),
+                             .role = kin_le32(from + HELLO_ROLE),
                              .kind = kin_le32(from + 12),
                              .session = kin_le64(from + 16)};
     memcpy(m->nonce, from + HELLO_NONCE, WIRE_NONCE_BYTES);
@@ -102,40 +104,63 @@ bool wire_get_welcome(const uint8_t from[WIRE_SHAKE_BYTES], struct wire_welcome 
 
 /* ---- proofs ---- */
 
-static void hash_begin(crypto_generichash_state *state, const uint8_t *key, const char *label)
+/* One of two keyed hashes, whichever the dialler has. */
+struct hash {
+    bool hmac;
+    union {
+        crypto_generichash_state blake;
+        crypto_auth_hmacsha256_state hmac;
+    } u;
+};
+
+static void hash_add(struct hash *h, const void *p, size_t bytes)
 {
-    crypto_generichash_init(state, key, KIN_NET_KEY_BYTES, WIRE_PROOF_BYTES);
-    crypto_generichash_update(state, (const uint8_t *)label, strlen(label) + 1);
+    if (h->hmac)
+        crypto_auth_hmacsha256_update(&h->u.hmac, p, bytes);
+    else
+        crypto_generichash_update(&h->u.blake, p, bytes);
 }
 
-static void hash_end(crypto_generichash_state *state, uint8_t proof[WIRE_PROOF_BYTES])
+static void hash_begin(struct hash *h, const uint8_t key[KIN_NET_KEY_BYTES], const char *label,
+                       const struct wire_talk *talk)
 {
-    crypto_generichash_final(state, proof, WIRE_PROOF_BYTES);
-    sodium_memzero(state, sizeof *state);
+    h->hmac = kin_le32(talk->hello + HELLO_ROLE) == KIN_NET_GATEWAY;
+    if (h->hmac)
+        crypto_auth_hmacsha256_init(&h->u.hmac, key + WIRE_KEY_BYTES, WIRE_KEY_BYTES);
+    else
+        crypto_generichash_init(&h->u.blake, key, WIRE_KEY_BYTES, WIRE_PROOF_BYTES);
+    hash_add(h, label, strlen(label) + 1);
+    hash_add(h, talk->hello, WIRE_SHAKE_BYTES);
+    hash_add(h, talk->challenge, WIRE_SHAKE_BYTES);
+}
+
+static void hash_end(struct hash *h, uint8_t proof[WIRE_PROOF_BYTES])
+{
+    if (h->hmac)
+        crypto_auth_hmacsha256_final(&h->u.hmac, proof);
+    else
+        crypto_generichash_final(&h->u.blake, proof, WIRE_PROOF_BYTES);
+    sodium_memzero(h, sizeof *h);
 }
 
 void wire_prove(const uint8_t key[KIN_NET_KEY_BYTES], const struct wire_talk *talk,
                 uint8_t proof[WIRE_PROOF_BYTES])
 {
-    crypto_generichash_state state;
-    hash_begin(&state, key, "kindred: dialler 1");
-    crypto_generichash_update(&state, talk->hello, WIRE_SHAKE_BYTES);
-    crypto_generichash_update(&state, talk->challenge, WIRE_SHAKE_BYTES);
-    hash_end(&state, proof);
+    struct hash h;
+    hash_begin(&h, key, "kindred: dialler 1", talk);
+    hash_end(&h, proof);
 }
 
 void wire_prove_welcome(const uint8_t key[KIN_NET_KEY_BYTES], const struct wire_talk *talk,
                         uint32_t node, uint8_t proof[WIRE_PROOF_BYTES])
 {
-    crypto_generichash_state state;
+    struct hash h;
     uint8_t number[4];
     kin_put_le32(number, node);
-    hash_begin(&state, key, "kindred: coordinator 1");
-    crypto_generichash_update(&state, talk->hello, WIRE_SHAKE_BYTES);
-    crypto_generichash_update(&state, talk->challenge, WIRE_SHAKE_BYTES);
-    crypto_generichash_update(&state, talk->answer, WIRE_SHAKE_BYTES);
-    crypto_generichash_update(&state, number, sizeof number);
-    hash_end(&state, proof);
+    hash_begin(&h, key, "kindred: coordinator 1", talk);
+    hash_add(&h, talk->answer, WIRE_SHAKE_BYTES);
+    hash_add(&h, number, sizeof number);
+    hash_end(&h, proof);
 }
 
 enum { SIGNED_LABEL_BYTES = 24, SIGNED_BYTES = SIGNED_LABEL_BYTES + 2 * WIRE_SHAKE_BYTES };
@@ -166,21 +191,34 @@ bool wire_signed(const uint8_t public_key[KIN_NET_PUBLIC_BYTES], const struct wi
 
 /* ---- frames ---- */
 
-static uint64_t checksum(const uint8_t *head, const struct kin_frame *frame)
+static uint64_t checksum_crc(const uint8_t *head, const struct kin_frame *frame)
 {
+    uLong h = crc32_z(0, head, CHECKSUM_AT);
+    if (frame->body.n)
+        h = crc32_z(h, frame->body.p, frame->body.n);
+    if (frame->payload.n)
+        h = crc32_z(h, frame->payload.p, frame->payload.n);
+    return h;
+}
+
+static uint64_t checksum(const uint8_t *head, enum wire_sum sum, const struct kin_frame *frame)
+{
+    if (sum == WIRE_CRC32)
+        return checksum_crc(head, frame);
     uint64_t h = kin_hash64(head, CHECKSUM_AT, 0);
     h = kin_hash64(frame->body.p, frame->body.n, h);
     return kin_hash64(frame->payload.p, frame->payload.n, h);
 }
 
-void wire_put_head(const struct kin_frame *frame, uint64_t sequence, uint8_t to[WIRE_HEAD_BYTES])
+void wire_put_head(const struct kin_frame *frame, uint64_t sequence, enum wire_sum sum,
+                   uint8_t to[WIRE_HEAD_BYTES])
 {
     kin_put_le32(to, MAGIC_FRAME);
     kin_put_le32(to + 4, frame->type);
     kin_put_le32(to + 8, (uint32_t)frame->body.n);
     kin_put_le32(to + 12, (uint32_t)frame->payload.n);
     kin_put_le64(to + 16, sequence);
-    kin_put_le64(to + CHECKSUM_AT, checksum(to, frame));
+    kin_put_le64(to + CHECKSUM_AT, checksum(to, sum, frame));
 }
 
 bool wire_get_head(const uint8_t from[WIRE_HEAD_BYTES], struct wire_head *head)
@@ -193,14 +231,21 @@ bool wire_get_head(const uint8_t from[WIRE_HEAD_BYTES], struct wire_head *head)
     return kin_le32(from) == MAGIC_FRAME;
 }
 
-bool wire_check(const uint8_t head[WIRE_HEAD_BYTES], const struct kin_frame *frame)
+bool wire_check(const uint8_t head[WIRE_HEAD_BYTES], enum wire_sum sum,
+                const struct kin_frame *frame)
 {
-    return kin_le64(head + CHECKSUM_AT) == checksum(head, frame);
+    return kin_le64(head + CHECKSUM_AT) == checksum(head, sum, frame);
 }
 
 void kin_net_key(const void *secret, size_t bytes, uint8_t key[KIN_NET_KEY_BYTES])
 {
-    static const char label[] = "kindred: connections between nodes";
-    crypto_generichash(key, KIN_NET_KEY_BYTES, secret, bytes, (const uint8_t *)label,
+    static const char label[] = "kindred: connections between nodes",
+                      gateways[] = "kindred: gateways";
+    crypto_auth_hmacsha256_state state;
+    crypto_generichash(key, WIRE_KEY_BYTES, secret, bytes, (const uint8_t *)label,
                        sizeof label - 1);
+    crypto_auth_hmacsha256_init(&state, (const uint8_t *)gateways, sizeof gateways - 1);
+    crypto_auth_hmacsha256_update(&state, secret, bytes);
+    crypto_auth_hmacsha256_final(&state, key + WIRE_KEY_BYTES);
+    sodium_memzero(&state, sizeof state);
 }

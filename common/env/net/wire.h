@@ -14,7 +14,11 @@
  * key (Ed25519; nothing that was said before can be said again, for both nonces are in it). Without
  * a secret the key of the hashes is zero, and they prove nothing.
  *
- * A frame is a header, the body, the payload. Its checksum covers all three, in a chain of XXH3. */
+ * A gateway signs nothing, and its proof and the coordinator's are HMAC-SHA-256 instead: standard
+ * libraries have that. Its public key is not looked at; the listener makes one up.
+ *
+ * A frame is a header, the body, the payload. Its checksum covers all three, in a chain of XXH3;
+ * with a gateway, of CRC-32 (zlib's). */
 #include "common/env/net/net.h"
 
 enum {
@@ -24,6 +28,7 @@ enum {
     WIRE_HEAD_BYTES = 32,
     WIRE_NONCE_BYTES = 32,
     WIRE_PROOF_BYTES = 32,
+    WIRE_KEY_BYTES = KIN_NET_KEY_BYTES / 2,
     WIRE_SIGNATURE_BYTES = 64,
     WIRE_PING = 0 /* frame type; the messages of proto/ count from 1 */
 };
@@ -67,7 +72,8 @@ struct wire_talk {
     uint8_t hello[WIRE_SHAKE_BYTES], challenge[WIRE_SHAKE_BYTES], answer[WIRE_SHAKE_BYTES];
 };
 
-/* The dialler's proof and signature, over HELLO and CHALLENGE. */
+/* The dialler's proof and signature, over HELLO and CHALLENGE. The role in HELLO says which hash
+ * proofs are made with. */
 void wire_prove(const uint8_t key[KIN_NET_KEY_BYTES], const struct wire_talk *talk,
                 uint8_t proof[WIRE_PROOF_BYTES]);
 void wire_sign(const struct kin_net_identity *identity, const struct wire_talk *talk,
@@ -83,11 +89,15 @@ struct wire_head {
     uint64_t sequence; /* of the frame in its direction of the connection, from 0 */
     uint64_t checksum;
 };
+/* What checksums are made with. */
+enum wire_sum { WIRE_XXH3, WIRE_CRC32 };
 /* Fills to, checksum included. */
-void wire_put_head(const struct kin_frame *frame, uint64_t sequence, uint8_t to[WIRE_HEAD_BYTES]);
+void wire_put_head(const struct kin_frame *frame, uint64_t sequence, enum wire_sum sum,
+                   uint8_t to[WIRE_HEAD_BYTES]);
 /* False: no header. */
 bool wire_get_head(const uint8_t from[WIRE_HEAD_BYTES], struct wire_head *head);
 /* The frame that came is the one the header speaks of. */
-bool wire_check(const uint8_t head[WIRE_HEAD_BYTES], const struct kin_frame *frame);
+bool wire_check(const uint8_t head[WIRE_HEAD_BYTES], enum wire_sum sum,
+                const struct kin_frame *frame);
 
 #endif
