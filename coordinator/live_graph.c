@@ -338,6 +338,12 @@ kin_status live_graph_star(struct live_graph *g, uint32_t a, uint32_t b, uint64_
     return status;
 }
 
+const struct live_hub *live_graph_hub_of(const struct live_graph *g, uint32_t record, uint64_t key)
+{
+    uint32_t at = member_find(g, record, key);
+    return at == LIVE_NONE ? NULL : &g->hubs[g->members[at].hub];
+}
+
 bool live_graph_hub_joins(const struct live_graph *g, const struct live_hub *hub)
 {
     if (!g->workflow->across_sources || hub->count < 2)

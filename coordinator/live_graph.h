@@ -137,6 +137,8 @@ static inline bool live_graph_joins(const struct live_graph *g, const struct liv
     return e->rule == LIVE_MUST || e->rule < g->workflow->rule_count ||
            (e->rule == g->workflow->rule_count && e->weight >= g->joins_from);
 }
+/* The star that a record is in under a key; NULL: none. */
+const struct live_hub *live_graph_hub_of(const struct live_graph *g, uint32_t record, uint64_t key);
 /* Two of its members match. */
 bool live_graph_hub_joins(const struct live_graph *g, const struct live_hub *hub);
 

@@ -12,6 +12,7 @@ enum {
     ASKS_AT_ONCE = 2,        /* LIVE_LOOKUPs under way to a worker */
     GROUPS_CHECKED = 16,     /* of one record, against never rules */
     MEMBERS_CHECKED = 20000, /* of one LOOKUP */
+    STAR_CANDIDATES = 4096,  /* of one record, beside those that workers tell */
     OTHERS_DEFAULT = 5,
     OTHERS_MAX = 100
 };
@@ -363,25 +364,55 @@ static int by_group(const void *x, const void *y, void *arg)
     return by_strength(x, y, arg);
 }
 
+/* One record that matches; not in across_sources, where it is of the same source. */
+static void add_candidate(const struct live_lookup *x, struct candidate *c, size_t *count,
+                          uint32_t number, uint32_t rule, int32_t weight)
+{
+    const struct live *live = x->live;
+    number = present(live, number);
+    if (number == LIVE_NONE || (live->workflow->across_sources &&
+                                live->graph.records[number].source == x->source))
+        return;
+    c[(*count)++] =
+        (struct candidate){live->graph.records[number].group, number, rule, weight, false};
+}
+
+/* The star that an entry was found by: workers tell a few of its records only. NULL: it has one. */
+static const struct live_hub *hub_of(const struct live *live, const uint8_t *edge)
+{
+    if (!(kin_le32(edge + 8) & KIN_EDGE_STAR))
+        return NULL;
+    return live_graph_hub_of(&live->graph, kin_le32(edge + 4), kin_le64(edge + 16));
+}
+
 /* The groups among n edges of one record, best first. */
 static bool list_candidates(struct live_lookup *x, struct lookup_record *r, const uint8_t *edges,
                             size_t n)
 {
     struct live *live = x->live;
+    const struct live_graph *g = &live->graph;
     const struct kin_workflow *w = live->workflow;
     int32_t threshold = w->model ? w->model->thresholds[w->model->primary].weight : 0;
-    struct candidate *c = kin_arena_calloc(&x->arena, n, sizeof *c);
-    size_t count = 0, groups = 0;
+    size_t count = 0, groups = 0, room = n;
+    for (size_t i = 0; i < n; i++) {
+        const struct live_hub *hub = hub_of(live, edges + i * KIN_LIVE_EDGE_BYTES);
+        room += hub ? hub->count : 0;
+    }
+    room = room < n + STAR_CANDIDATES ? room : n + STAR_CANDIDATES;
+    struct candidate *c = kin_arena_calloc(&x->arena, room, sizeof *c);
     if (!c)
         return false;
     for (size_t i = 0; i < n; i++, edges += KIN_LIVE_EDGE_BYTES) {
         uint32_t rule = kin_le32(edges + 8) & ~(uint32_t)KIN_EDGE_STAR;
         int32_t weight = rule < w->rule_count ? 0 : (int32_t)kin_le32(edges + 12);
-        uint32_t number = present(live, kin_le32(edges + 4));
-        if (number == LIVE_NONE || (rule >= w->rule_count && weight < threshold))
+        const struct live_hub *hub = hub_of(live, edges);
+        uint32_t at = hub ? hub->first : LIVE_NONE;
+        if (rule >= w->rule_count && weight < threshold)
             continue;
-        c[count++] = (struct candidate){live->graph.records[number].group, number, rule, weight,
-                                        false};
+        add_candidate(x, c, &count, kin_le32(edges + 4), rule, weight);
+        for (; at != LIVE_NONE && count + (n - 1 - i) < room; at = g->members[at].next)
+            add_candidate(x, c, &count, g->members[at].record, rule, weight);
+        r->truncated = r->truncated || at != LIVE_NONE;
     }
     if (count > 1)
         qsort_r(c, count, sizeof *c, by_group, &live->graph);
@@ -391,6 +422,10 @@ static bool list_candidates(struct live_lookup *x, struct lookup_record *r, cons
     }
     if (groups > 1)
         qsort_r(c, groups, sizeof *c, by_strength, &live->graph);
+    if (w->never_count && groups > GROUPS_CHECKED) {
+        groups = GROUPS_CHECKED; /* what is not checked is not told */
+        r->truncated = true;
+    }
     r->candidates = c;
     r->candidate_count = groups;
     return true;

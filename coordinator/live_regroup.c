@@ -67,11 +67,26 @@ static struct item *items_of(struct regroup *r, size_t *count)
 
 /* ---- components ---- */
 
-static bool has_link(const struct live_graph *g, const uint32_t *members, uint32_t n, uint16_t kind)
+static bool is_member(const struct live_graph *g, const uint32_t *members, uint32_t n,
+                      uint32_t record)
+{
+    uint32_t low = 0, high = n; /* they are in the order of (source, id) */
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (live_graph_cmp(g, members[middle], record) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && members[low] == record;
+}
+
+/* A link of a person between two of them; a never link may lead elsewhere. */
+static bool has_link(const struct live_graph *g, const uint32_t *members, uint32_t n, uint16_t rule)
 {
     for (uint32_t i = 0; i < n; i++) {
         for (uint32_t e = g->records[members[i]].edges; e != LIVE_NONE; e = g->edges[e].next) {
-            if (g->edges[e].rule == kind)
+            if (g->edges[e].rule == rule && is_member(g, members, n, g->edges[e].to))
                 return true;
         }
     }
@@ -599,6 +614,7 @@ static void turn_over(struct regroup *r, struct assignment *as)
         uint32_t old = items[i].old;
         bool same = was && old != LIVE_NONE && old == items[i].number &&
                     g->records[old].group == as->groups[items[i].after] &&
+                    !g->groups[g->records[old].group].untold && /* it was never stored */
                     g->records[old].rule == items[i].rule &&
                     g->records[old].weight == items[i].weight;
         if (was)

@@ -101,7 +101,9 @@ static bool walk_pairs(struct live_walk *w, const struct side *x, uint64_t key, 
 }
 
 /* A star holds those with the same values; pairs: across_sources joins them through one of another
- * source, so those are told first, and others only where there are none. */
+ * source, so those are told first, and others only where there are none. As long as all of a star
+ * are of one source nothing joins them and nobody knows of it: the first of another source tells
+ * all of them. */
 static bool walk_star(struct live_walk *w, const struct side *x, uint64_t key, uint32_t a,
                       uint32_t *left)
 {
@@ -109,18 +111,19 @@ static bool walk_star(struct live_walk *w, const struct side *x, uint64_t key, u
     const struct kin_key_rule *rule = &job->workflow->keys[kin_key_rule_number(key)];
     const struct live_index *index = w->live->index;
     uint32_t others = 0, same = 0, same_numbers[LIVE_STARS_FOUND], local;
+    uint16_t mine_source = kin_features_source(x->rec), their_source = mine_source;
     struct live_postings postings = live_index_of(index, key);
     struct kin_buf *mine = &w->s->values, *theirs = &w->s->other_values;
-    bool all = true;
+    bool all = true, across = job->workflow->across_sources, known = !across;
     kin_buf_clear(mine);
     if (!kin_blocking_key_values(rule, x->rec, key, mine))
         return true;
-    while (others < w->stars && live_postings_next(&postings, &local)) {
+    while ((others < w->stars || !known) && live_postings_next(&postings, &local)) {
         if (!counts(w, local))
             continue;
         const struct live_record *other = &index->records[local];
-        bool own = job->workflow->across_sources &&
-                   kin_features_source(x->rec) == kin_features_source(other->rec);
+        uint16_t source = kin_features_source(other->rec);
+        bool own = across && source == mine_source;
         if (own && same == w->stars)
             continue;
         if (*left == 0) {
@@ -133,10 +136,12 @@ static bool walk_star(struct live_walk *w, const struct side *x, uint64_t key, u
         if (!kin_blocking_key_values(rule, other->rec, key, theirs) || theirs->n != mine->n ||
             (mine->n && memcmp(theirs->p, mine->p, mine->n) != 0))
             continue;
+        known = known || (others && source != their_source) || (own ? others : same) != 0;
         if (own) {
             same_numbers[same++] = other->number;
             continue;
         }
+        their_source = source;
         put_entry(w, a, other->number, rule->match_rule | KIN_EDGE_STAR, 0, key);
         others++;
     }

@@ -95,7 +95,6 @@ stop_gently coordinator
 
 # ---- and one that serves ----
 
-"$prefix/bin/kindred" serve --help >/dev/null 2>&1 || finish test_install
 cp "$here/../bench/people.yaml" .
 generate "$scratch" 2000 1
 "$prefix/bin/kindred" serve people.yaml --data live --listen "unix://$scratch/rpc" >serve.out 2>serve.log &
