@@ -28,10 +28,11 @@ static kin_status find_homes(struct veto *v, struct page_view *view)
     return KIN_OK;
 }
 
-/* Where only some components are looked into, those that a never link runs through: a bit a root.
- */
+/* The components that a never link runs through: a bit a root. NULL: there is no never link. */
 static kin_status find_wanted(struct cjob *job, uint8_t **out)
 {
+    if (!job->never_count)
+        return KIN_OK;
     uint8_t *wanted = kin_calloc(job->records / 8 + 1, 1);
     if (!wanted)
         return KIN_E_NOMEM;
@@ -53,18 +54,23 @@ static bool is_touched(const struct cjob *job, uint32_t record)
 static bool pairs_are_decided(const struct cjob *job)
 {
     const struct kin_workflow *w = job->workflow;
-    return !w->never_count && !w->clean_count && !w->link_file_count && job_levels(job) == 1;
+    return !w->never_count && !w->clean_count && !w->link_file_count && !job->never_count &&
+           job_levels(job) == 1;
 }
 
+/* never: as find_wanted has it. Where only some components are looked into, it is these. */
 static void list_component(struct veto *v, const struct cjob *job, const struct kin_keyed *items,
-                           size_t first, size_t end, const uint8_t *wanted)
+                           size_t first, size_t end, const uint8_t *never)
 {
     uint64_t root = items[first].key;
-    for (size_t i = first; i < end; i++)
+    bool linked = never && (never[root / 8] >> (root % 8) & 1), must = false;
+    for (size_t i = first; i < end; i++) {
         v->members[i] = items[i].value;
-    if (wanted && !(wanted[root / 8] >> (root % 8) & 1))
+        must = must || job_is_linked(job, items[i].value);
+    }
+    if (!kin_workflow_refines(job->workflow) && !linked)
         return;
-    if (kin_workflow_only_vetoes(job->workflow) &&
+    if (kin_workflow_only_vetoes(job->workflow) && !linked && !must &&
         end - first > job->workflow->limits.max_veto_group) {
         v->unchecked++;
         return;
@@ -88,7 +94,7 @@ static kin_status list_components(struct veto *v, struct cjob *job)
     v->members = kin_reallocarray(NULL, touched, sizeof *v->members);
     v->components = kin_reallocarray(NULL, touched, sizeof *v->components);
     kin_status status = items && tmp && v->members && v->components ? KIN_OK : KIN_E_NOMEM;
-    if (status == KIN_OK && !kin_workflow_refines(job->workflow))
+    if (status == KIN_OK)
         status = find_wanted(job, &wanted);
     if (status == KIN_OK) {
         size_t n = 0;

@@ -140,6 +140,8 @@ static void tick(struct kin_timer *t)
     }
     if (c->job && !c->job->failed)
         rpc_pump(c);
+    if (c->job && !c->job->failed && c->job->links_wait)
+        links_begin(c);
     if (c->job && !c->job->failed && c->job->prepare_waits)
         live_prepare(c);
     if (c->lives_loaded)

@@ -224,6 +224,7 @@ struct cjob {
     bool renewed;   /* what the store holds of the job is not to be resumed */
     unsigned least; /* workers it begins with */
     bool served;               /* its workers keep what they have */
+    bool links_wait;           /* until it is known what links there are */
     bool prepare_waits;        /* until what is served now has nothing under way */
     struct prepared *prepared; /* what is to be served */
     struct kin_workflow *workflow;

@@ -1,5 +1,5 @@
-#include "coordinator/impl.h"
 #include "coordinator/links_find.h"
+#include "coordinator/live.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -124,7 +124,6 @@ static void links_run(struct kin_env *env, struct kin_work *work)
 {
     struct links_task *t = (struct links_task *)work;
     struct page_view view;
-    t->found.workflow = t->task.job->workflow;
     kin_status status = page_view_init(&view, env, t->task.job);
     if (status == KIN_OK)
         status = read_files(t, env);
@@ -187,17 +186,51 @@ static void links_finish(struct ctask *task)
     go_on(task->c);
 }
 
+static kin_status add_told(struct links_task *t, const struct live *live)
+{
+    kin_status status = KIN_OK;
+    for (const struct live_link *link = live->links; link && status == KIN_OK; link = link->next) {
+        char *names[2] = {NULL, NULL};
+        if (link->of_file)
+            continue; /* the files of now say it, or they do not */
+        for (unsigned k = 0; k < 2; k++)
+            names[k] = kin_arena_printf(&t->found.arena, "%s/%s",
+                                        live->workflow->sources[link->source[k]].name, link->id[k]);
+        if (!names[0] || !names[1])
+            return KIN_E_NOMEM;
+        status = kin_links_add(&t->found, kin_str_of(names[0]), kin_str_of(names[1]),
+                               link->kind == KIN_LINK_NEVER);
+    }
+    return status;
+}
+
 void links_begin(struct kin_coordinator *c)
 {
-    if (c->job->workflow->link_file_count == 0) {
+    struct cjob *job = c->job;
+    /* a workflow that is served in place of another has the links that people told to that one */
+    struct live *live = job_serves(job) ? live_find(c, kin_str_of(job->workflow->name)) : NULL;
+    job->links_wait = job_serves(job) && !live && live_missing(c) == KIN_E_BUSY;
+    if (job->links_wait)
+        return; /* the tick comes again */
+    if (live)
+        live->links_frozen = true;
+    if (job->workflow->link_file_count == 0 && (!live || !live->link_count)) {
         go_on(c);
         return;
     }
     struct links_task *t = ctask_new(c, sizeof *t, links_run, links_finish, links_release);
-    if (t)
+    kin_status status = t ? KIN_OK : KIN_E_NOMEM;
+    if (status == KIN_OK)
+        t->found.workflow = job->workflow;
+    if (status == KIN_OK && live)
+        status = add_told(t, live);
+    if (status == KIN_OK) {
         ctask_start(&t->task);
-    else
-        job_fail(c, KIN_E_NOMEM, "out of memory");
+        return;
+    }
+    if (t)
+        ctask_drop(&t->task);
+    job_fail(c, status, "out of memory");
 }
 
 void links_join(struct cjob *job)

@@ -22,7 +22,7 @@ struct kin_link_name {
 struct kin_link_row {
     uint32_t left, right; /* names */
     uint32_t line, file;
-    bool never;
+    bool never, told; /* told: of no file */
     struct kin_str raw;
 };
 
@@ -125,6 +125,36 @@ static const char *wrong_with(const struct kin_row *row, struct kin_str left, st
     return NULL;
 }
 
+static struct kin_link_row *new_row(struct kin_links_found *l)
+{
+    if (l->link_count == l->row_cap) {
+        uint32_t cap = l->row_cap ? 2 * l->row_cap : 256;
+        struct kin_link_row *grown = kin_reallocarray(l->rows, cap, sizeof *grown);
+        if (!grown)
+            return NULL;
+        l->rows = grown;
+        l->row_cap = cap;
+    }
+    return &l->rows[l->link_count];
+}
+
+kin_status kin_links_add(struct kin_links_found *l, struct kin_str left, struct kin_str right,
+                         bool never)
+{
+    if (l->link_count == KIN_LINKS_MAX)
+        return KIN_E_LIMIT;
+    struct kin_link_row *r = new_row(l);
+    if (!r)
+        return KIN_E_NOMEM;
+    *r = (struct kin_link_row){.never = never, .told = true};
+    kin_status status = add_name(l, left, &r->left);
+    if (status == KIN_OK)
+        status = add_name(l, right, &r->right);
+    l->link_count += status == KIN_OK;
+    l->told = true;
+    return status;
+}
+
 kin_status kin_links_take_row(struct kin_links_found *l, const char *path,
                               const struct kin_rows *rows, const struct kin_row *row, char *text,
                               size_t text_bytes)
@@ -141,15 +171,9 @@ kin_status kin_links_take_row(struct kin_links_found *l, const char *path,
         snprintf(text, text_bytes, "there are more than %d", KIN_LINKS_MAX);
         return KIN_E_LIMIT;
     }
-    if (l->link_count == l->row_cap) {
-        uint32_t cap = l->row_cap ? 2 * l->row_cap : 256;
-        struct kin_link_row *grown = kin_reallocarray(l->rows, cap, sizeof *grown);
-        if (!grown)
-            return KIN_E_NOMEM;
-        l->rows = grown;
-        l->row_cap = cap;
-    }
-    struct kin_link_row *r = &l->rows[l->link_count];
+    struct kin_link_row *r = new_row(l);
+    if (!r)
+        return KIN_E_NOMEM;
     *r = (struct kin_link_row){
         .line = (uint32_t)row->line,
         .file = (uint32_t)l->file_count - 1,
@@ -262,7 +286,8 @@ static kin_status list_pairs(struct kin_links_found *l, struct kin_buf *errors)
         const struct kin_link_row *r = &l->rows[i];
         if (!holds(l, r)) {
             l->unknown++;
-            put_unknown(l, r, errors);
+            if (!r->told)
+                put_unknown(l, r, errors);
             continue;
         }
         uint32_t a = l->names[r->left].record, b = l->names[r->right].record;
@@ -377,7 +402,7 @@ static kin_status check(const struct kin_links_found *l, char *text, size_t text
 kin_status kin_links_settle(struct kin_links_found *l, struct kin_buf *errors, char *text,
                             size_t text_bytes)
 {
-    kin_status status = check(l, text, text_bytes);
+    kin_status status = l->told ? KIN_OK : check(l, text, text_bytes);
     return status == KIN_OK ? list_pairs(l, errors) : status;
 }
 

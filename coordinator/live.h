@@ -79,6 +79,7 @@ struct live_link { /* of a person */
     struct live_link *next;
     uint8_t name[16]; /* hash of the two records */
     uint32_t kind;
+    bool of_file; /* the workflow's files say it: another run asks them again */
     uint16_t source[2];
     char *id[2]; /* owned; (source, id) ascending */
     char *who, *why;
@@ -110,6 +111,7 @@ struct live {
     uint64_t run;
     enum { LIVE_LOADING, LIVE_SERVING, LIVE_FAILED, LIVE_ENDED } state;
     bool reload; /* read again from the store when it has ended */
+    bool links_frozen; /* a job that is to take its place has asked for them */
     bool frozen; /* another run is about to take its place: no PUT */
     unsigned under_way; /* tasks and store ops: it is freed after them */
     struct kin_workflow *workflow;

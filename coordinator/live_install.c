@@ -188,7 +188,7 @@ static kin_status copy_links(struct live *live, const struct live *old, const st
     kin_status status = KIN_OK;
     for (const struct live_link *l = old ? old->links : NULL; l && status == KIN_OK; l = l->next) {
         struct live_link link = *l;
-        bool known = true;
+        bool known = !l->of_file;
         for (unsigned k = 0; k < 2; k++) {
             const char *name = old->workflow->sources[l->source[k]].name;
             uint16_t s = 0;
@@ -206,6 +206,7 @@ static kin_status copy_links(struct live *live, const struct live *old, const st
         uint32_t ends[2] = {p->a, p->b};
         char ids[2][256], who[] = "", why[] = "links of the workflow";
         struct live_link link = {.kind = i < job->must_count ? KIN_LINK_MUST : KIN_LINK_NEVER,
+                                 .of_file = true,
                                  .who = who,
                                  .why = why,
                                  .at_ms = now_ms};

@@ -215,7 +215,7 @@ void live_serve_link(struct kin_coordinator *c, kin_node_id from, const struct k
     }
     struct live_put *p = kin_calloc(1, sizeof *p);
     struct live_link *link = p ? link_new(c, m) : NULL;
-    if (live->state != LIVE_SERVING || live->frozen || !link) {
+    if (live->state != LIVE_SERVING || live->frozen || live->links_frozen || !link) {
         kin_free(p);
         live_link_free(link);
         live_answer(c, from, m->request, KIN_E_BUSY, "not served at the moment; try again");

@@ -44,7 +44,7 @@ static void put_text(struct kin_buf *out, struct kin_str text)
 
 static void write_link(const struct live_link *link, struct kin_buf *out)
 {
-    kin_buf_u32(out, link->kind);
+    kin_buf_u32(out, link->kind | (uint32_t)link->of_file << 8);
     kin_buf_u64(out, link->at_ms);
     for (unsigned k = 0; k < 2; k++) {
         kin_buf_u32(out, link->source[k]);
@@ -96,6 +96,8 @@ kin_status live_link_read(struct kin_str value, const struct kin_workflow *w,
     if (!link)
         return KIN_E_NOMEM;
     link->kind = kin_cursor_u32(&c);
+    link->of_file = link->kind >> 8 & 1;
+    link->kind &= 255;
     link->at_ms = kin_cursor_u64(&c);
     bool known = true;
     for (unsigned k = 0; k < 2; k++) {

@@ -249,6 +249,8 @@ void job_free(struct kin_coordinator *c)
     rpc_drop_all(c);
     if (!job)
         return;
+    for (struct live *live = c->lives; live; live = live->next)
+        live->links_frozen = false;
     for (struct ctask *t = c->tasks, *next; t; t = next) {
         next = t->next;
         if (t->job == job)
