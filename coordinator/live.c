@@ -154,16 +154,19 @@ void live_on_answer(struct kin_coordinator *c, kin_node_id node, const struct ki
         ask = ask->next;
     if (!ask || ask->live->workers[ask->worker].node != node)
         return; /* it was answered before */
-    if (status_of(m) == KIN_E_NOTFOUND) {
+    kin_status status = (kin_status)status_of(m);
+    if (status != KIN_OK && status != KIN_E_STALE && status != KIN_E_CORRUPT &&
+        status != KIN_E_PROTO) {
+        /* it was started anew, or its disk or memory was short and it has forgotten what it had in
+         * memory: opened again by the tick, then asked again */
         struct live_worker *w = &ask->live->workers[ask->worker];
         if (w->state == LIVE_OPEN)
-            w->state = LIVE_CLOSED; /* it was started anew: opened again, then asked again */
+            w->state = LIVE_CLOSED;
         ask->sent_us = 0;
-        live_open_workers(ask->live);
+        if (status == KIN_E_NOTFOUND)
+            live_open_workers(ask->live);
         return;
     }
-    if (status_of(m) == KIN_E_NOMEM)
-        return; /* asked again */
     struct live *live = ask->live;
     live->under_way++;
     ask->answer(ask, m, f);
