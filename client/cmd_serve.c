@@ -211,8 +211,8 @@ static kin_status add_workers(void *arg, struct kin_live *live, struct kin_err *
         if (!join(path, s->data, s->names[w]))
             return kin_err_set(err, KIN_E_LIMIT, "the path is too long");
         struct kin_lmdb_options lmdb = {.path = path,
-                                        .map_bytes = s->map_bytes ? s->map_bytes
-                                                                  : (uint64_t)1 << 40,
+                                        .map_bytes =
+                                            s->map_bytes ? s->map_bytes : (uint64_t)1 << 40,
                                         .dbs = KIN_WORKER_DBS,
                                         .format = KIN_WORKER_STORE_FORMAT,
                                         .format_from = KIN_WORKER_STORE_FORMAT_FROM,

@@ -49,7 +49,8 @@ static const char match_help[] =
     "      --at-coordinator   nothing is sent or fetched: the coordinator reads the sources and\n"
     "                         writes DIR, under the same absolute paths as here, below its "
     "--files\n"
-    "      --serve            the cluster serves the workflow afterwards: lookups, changes, MatchIds\n"
+    "      --serve            the cluster serves the workflow afterwards: lookups, changes, "
+    "MatchIds\n"
     "                         that last (docs/live.md)\n"
     "      --detach           print the job's id as soon as it is queued, and end: `kindred "
     "attach`,\n"
@@ -243,7 +244,10 @@ static int check_combination(const struct kin_cli_job *o)
                     {o->keep_state, "keep-state"},
                     {o->fsync, "fsync"},
                     {o->key_file != NULL, "match-id-key-file"}};
-    const char *alone = o->at_coordinator ? "at-coordinator" : o->detach ? "detach" : o->serve ? "serve" : NULL;
+    const char *alone = o->at_coordinator ? "at-coordinator"
+                        : o->detach       ? "detach"
+                        : o->serve        ? "serve"
+                                          : NULL;
     for (size_t i = 0; o->cluster.address && i < sizeof embedded / sizeof *embedded; i++) {
         if (!embedded[i].given)
             continue;

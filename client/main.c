@@ -57,11 +57,11 @@ static const struct command {
     {"attach", kin_command_attach},     {"cancel", kin_command_cancel},
     {"status", kin_command_status},     {"explain", kin_command_explain},
     {"report", kin_command_report},     {"serve", kin_command_serve},
-    {"lookup", kin_command_lookup},
-    {"put", kin_command_put},           {"delete", kin_command_delete},
-    {"inbox", kin_command_inbox},       {"group", kin_command_group},
-    {"history", kin_command_history},   {"changes", kin_command_changes},
-    {"link", kin_command_link},         {"links", kin_command_links},
+    {"lookup", kin_command_lookup},     {"put", kin_command_put},
+    {"delete", kin_command_delete},     {"inbox", kin_command_inbox},
+    {"group", kin_command_group},       {"history", kin_command_history},
+    {"changes", kin_command_changes},   {"link", kin_command_link},
+    {"links", kin_command_links},
 };
 
 static const struct command *find_command(const char *name)

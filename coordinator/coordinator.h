@@ -10,8 +10,12 @@
 #include "common/workflow/workflow.h"
 #include "proto/shards.h"
 
-enum { KIN_COORDINATOR_DBS = 8, KIN_COORDINATOR_STORE_FORMAT = 3,
-       KIN_COORDINATOR_STORE_FORMAT_FROM = 2, KIN_CHUNK_BYTES = 1024 * 1024 };
+enum {
+    KIN_COORDINATOR_DBS = 8,
+    KIN_COORDINATOR_STORE_FORMAT = 3,
+    KIN_COORDINATOR_STORE_FORMAT_FROM = 2,
+    KIN_CHUNK_BYTES = 1024 * 1024
+};
 
 /* The key of MatchIds unless a secret is configured. Published, so that ids can be checked by
  * anyone. */

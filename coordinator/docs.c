@@ -146,8 +146,7 @@ void docs_on_message(struct kin_coordinator *c, kin_node_id from, const struct k
         wrong = "name has 1 to 255 bytes";
     else if (f->payload.n > DOC_MAX)
         wrong = "a document has 1 MiB at most";
-    struct doc_task *t =
-        wrong ? NULL : ctask_new(c, sizeof *t, doc_run, doc_finish, doc_release);
+    struct doc_task *t = wrong ? NULL : ctask_new(c, sizeof *t, doc_run, doc_finish, doc_release);
     if (!t) {
         live_answer(c, from, m->request, wrong ? KIN_E_INVAL : KIN_E_NOMEM,
                     wrong ? wrong : "out of memory");

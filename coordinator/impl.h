@@ -70,7 +70,7 @@ struct cstore {
     uint64_t number;
     kin_node_id asked_by;
     void (*finish)(struct cstore *s, kin_status status); /* [loop] as in struct ctask */
-    struct live *live; /* of live_store */
+    struct live *live;                                   /* of live_store */
     void (*live_done)(struct live *live, kin_status status);
 };
 struct cstore *cstore_new(struct kin_coordinator *c, size_t puts,
@@ -220,9 +220,9 @@ struct cjob {
     struct jobrec *rec; /* serving: the job it is a run of */
     struct kin_shard_map shards;
     struct cworker workers[KIN_WORKERS_MAX];
-    bool dealt;     /* shards and workers are known */
-    bool renewed;   /* what the store holds of the job is not to be resumed */
-    unsigned least; /* workers it begins with */
+    bool dealt;                /* shards and workers are known */
+    bool renewed;              /* what the store holds of the job is not to be resumed */
+    unsigned least;            /* workers it begins with */
     bool served;               /* its workers keep what they have */
     bool links_wait;           /* until it is known what links there are */
     bool prepare_waits;        /* until what is served now has nothing under way */
@@ -315,7 +315,7 @@ struct kin_coordinator {
     unsigned lives_loading; /* tasks that read the store */
     uint64_t reload_slots;  /* a bit each: they are to be read again */
     uint32_t next_slot;
-    bool stopping; /* nothing is sent any more */
+    bool stopping;             /* nothing is sent any more */
     struct kin_buf stale_runs; /* u64: runs that workers are to forget */
 };
 

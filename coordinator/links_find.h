@@ -22,7 +22,7 @@ struct kin_links_found {
     uint32_t name_count, name_cap;
     struct kin_link_row *rows; /* as read */
     uint32_t link_count, row_cap;
-    bool told; /* links were added that are of no file */
+    bool told;       /* links were added that are of no file */
     uint32_t *slots; /* hash table of names */
     size_t mask;
     /* the result: records, a < b, sorted, each pair once; owned */
@@ -39,8 +39,8 @@ kin_status kin_links_take_row(struct kin_links_found *l, const char *path,
                               const struct kin_rows *rows, const struct kin_row *row, char *text,
                               size_t text_bytes) KIN_MUST_CHECK;
 /* A link that is of no file: people told it to the cluster. Names are source/id. Where a record of
- * it is not there it is passed over; and where there is such a link, none of a file is asked whether
- * it contradicts others: clustering gives never the last word. KIN_E_LIMIT, KIN_E_NOMEM. */
+ * it is not there it is passed over; and where there is such a link, none of a file is asked
+ * whether it contradicts others: clustering gives never the last word. KIN_E_LIMIT, KIN_E_NOMEM. */
 kin_status kin_links_add(struct kin_links_found *l, struct kin_str left, struct kin_str right,
                          bool never) KIN_MUST_CHECK;
 /* After the last row. KIN_E_NOMEM. */

@@ -26,8 +26,8 @@ enum {
     LIVE_QUEUED_BYTES = 64 << 20, /* of PUTs that wait; beyond, they are refused */
     LIVE_BATCH_RECORDS = 2048,    /* aim for one batch */
     LIVE_BATCH_BYTES = 4 << 20,
-    LIVE_COMPONENT_MAX = 100 * 1000, /* a larger one is deferred */
-    LIVE_CLUSTER_MAX = 5000,         /* the same, where it has to be looked into */
+    LIVE_COMPONENT_MAX = 100 * 1000,  /* a larger one is deferred */
+    LIVE_CLUSTER_MAX = 5000,          /* the same, where it has to be looked into */
     LIVE_ANSWER_US = 2 * 1000 * 1000, /* a worker that is slower counts as away, for a lookup */
     LIVE_WAITS_MAX = 256,             /* long polls */
     LIVE_INLINE_RECORDS = 8           /* a LOOKUP of so many is normalised on the loop */
@@ -46,8 +46,8 @@ struct live_ask {
     uint64_t request;
     struct kin_message message; /* its strings are static or the live's */
     struct kin_frame *payload;
-    uint64_t sent_us;     /* 0: not yet */
-    uint64_t deadline_us; /* 0: asked again until it is answered */
+    uint64_t sent_us;                     /* 0: not yet */
+    uint64_t deadline_us;                 /* 0: asked again until it is answered */
     void (*forget)(struct live_ask *ask); /* the node stops: frees arg. NULL: it is not owned */
     /* m and f are borrowed; NULL: the deadline has passed, or the live ends. Called once. */
     void (*answer)(struct live_ask *ask, const struct kin_message *m, struct kin_frame *f);
@@ -92,8 +92,8 @@ struct live_put { /* one PUT, or one LINK */
     uint64_t request;
     bool wait, mint;
     uint16_t source;
-    struct kin_frame *frame; /* NULL: its source was sent text already */
-    struct live_link *link;  /* of a LINK; owned */
+    struct kin_frame *frame;  /* NULL: its source was sent text already */
+    struct live_link *link;   /* of a LINK; owned */
     size_t lines_from, lines; /* in the batch's lines */
 };
 
@@ -110,9 +110,9 @@ struct live {
     uint32_t slot;
     uint64_t run;
     enum { LIVE_LOADING, LIVE_SERVING, LIVE_FAILED, LIVE_ENDED } state;
-    bool reload; /* read again from the store when it has ended */
-    bool links_frozen; /* a job that is to take its place has asked for them */
-    bool frozen; /* another run is about to take its place: no PUT */
+    bool reload;        /* read again from the store when it has ended */
+    bool links_frozen;  /* a job that is to take its place has asked for them */
+    bool frozen;        /* another run is about to take its place: no PUT */
     unsigned under_way; /* tasks and store ops: it is freed after them */
     struct kin_workflow *workflow;
     struct kin_buf text; /* of the workflow file */
@@ -120,7 +120,7 @@ struct live {
     struct kin_shard_map shards;
     struct live_worker workers[KIN_WORKERS_MAX];
     uint64_t base_batches;
-    struct kin_frame *open_payload; /* plan and dead records */
+    struct kin_frame *open_payload;   /* plan and dead records */
     struct live_explainer *explainer; /* live_explain.c; NULL: not asked for yet */
 
     struct live_graph graph;
@@ -135,14 +135,14 @@ struct live {
     struct live_put *queue, **queue_end;
     size_t queue_bytes;
     bool forming;
-    uint64_t logged;       /* seq */
-    uint32_t next_number;  /* after all that is logged */
+    uint64_t logged;                           /* seq */
+    uint32_t next_number;                      /* after all that is logged */
     struct live_batch *batches, **batches_end; /* logged, not applied; the first is being applied */
     unsigned backlog;
     bool logging, committing;
 
-    struct live_lookup *lookups; /* under way */
-    struct lookup_parser *parser; /* of small ones, on the loop */
+    struct live_lookup *lookups;         /* under way */
+    struct lookup_parser *parser;        /* of small ones, on the loop */
     struct kin_workflow_source by_field; /* its columns are the fields themselves */
     struct kin_arena arena;
     struct live_wait *waits;
@@ -250,10 +250,10 @@ struct live_line { /* one line of a PUT */
     bool has_minted;
 };
 struct live_removal {
-    uint32_t id_at, id_bytes; /* in text */
-    uint32_t number;          /* once applied; LIVE_NONE: unknown */
+    uint32_t id_at, id_bytes;                     /* in text */
+    uint32_t number;                              /* once applied; LIVE_NONE: unknown */
     uint32_t disconnected_from, disconnected_end; /* in the batch's disconnected */
-    struct registry_id id;    /* of its group */
+    struct registry_id id;                        /* of its group */
 };
 struct live_batch {
     struct live_batch *next;
@@ -291,7 +291,7 @@ void live_batch_drop(struct live_batch *b);
 
 /* live_form.c */
 void live_serve_put(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m,
-                 struct kin_frame *f);
+                    struct kin_frame *f);
 void live_form(struct live *live); /* goes on with what is queued, if it may */
 void live_put_free(struct live_put *p);
 /* live_log.c */
@@ -322,15 +322,15 @@ void live_json_reason(const struct kin_workflow *w, uint16_t rule, int32_t weigh
 void live_json_id(const struct registry_id *id, struct kin_buf *out);
 /* live_lookup.c */
 void live_serve_lookup(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m,
-                    struct kin_frame *f);
+                       struct kin_frame *f);
 void live_lookup_pump(struct live *live, unsigned worker);
 void live_lookups_end(struct live *live);
 kin_status live_lookup_init(struct live *live) KIN_MUST_CHECK; /* once it has its workflow */
 void live_lookup_deinit(struct live *live);
 /* live_fetch.c: features (and rows) of records, from their homes */
 struct live_fetched {
-    const uint8_t **features; /* [count] NULL: it is not there any more */
-    const uint8_t **rows;     /* [count] as kin_batch_row_read takes them; NULL */
+    const uint8_t **features;              /* [count] NULL: it is not there any more */
+    const uint8_t **rows;                  /* [count] as kin_batch_row_read takes them; NULL */
     const struct kin_batch_rows *sections; /* [workers] */
     const uint8_t *section_of;             /* [count] worker */
     size_t count;

@@ -99,8 +99,8 @@ static void put_applied(struct live *live, const struct live_batch *b, const str
         const struct live_removal *r =
             (const struct live_removal *)(const void *)b->removals.p + l->remove;
         bool known = r->number != LIVE_NONE;
-        put_member(out, ",\"outcome\":",
-                   kin_str_of(outcome_text[known ? LIVE_DELETED : LIVE_UNKNOWN]));
+        put_member(out,
+                   ",\"outcome\":", kin_str_of(outcome_text[known ? LIVE_DELETED : LIVE_UNKNOWN]));
         if (!known)
             return;
         kin_buf_puts(out, ",\"match_id\":");

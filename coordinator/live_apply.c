@@ -25,15 +25,14 @@ static kin_status number_records(struct live *live, struct live_batch *b)
     uint64_t seed = kin_hash64(name, strlen(name), 0);
     for (uint32_t i = 0; i < b->count; i++) {
         struct kin_str id = kin_page_id(&b->page, i);
-        int64_t updated = b->page.updated
-                              ? (int64_t)kin_le64(b->page.updated + 8 * (size_t)i)
-                              : INT64_MIN;
+        int64_t updated =
+            b->page.updated ? (int64_t)kin_le64(b->page.updated + 8 * (size_t)i) : INT64_MIN;
         uint32_t there = live_graph_find(g, b->source, id), number = g->count;
         bool older = is_older(g, there, updated);
-        kin_status status =
-            older ? live_graph_skip(g)
-                  : live_graph_add(g, b->source, id, updated,
-                                   (uint8_t)kin_home_worker(&live->shards, seed, id));
+        kin_status status = older
+                                ? live_graph_skip(g)
+                                : live_graph_add(g, b->source, id, updated,
+                                                 (uint8_t)kin_home_worker(&live->shards, seed, id));
         if (status != KIN_OK)
             return status;
         bool alive = there != LIVE_NONE && !g->records[there].dead;

@@ -240,7 +240,8 @@ void live_serve_explain(struct kin_coordinator *c, kin_node_id from, const struc
         *ask = (struct explain_ask){e->asks, e, from, m->request};
         e->asks = ask;
     }
-    if (!ask || live_fetch(live, records, 2, false, LIVE_ANSWER_US, features_came, NULL, ask) != KIN_OK) {
+    if (!ask ||
+        live_fetch(live, records, 2, false, LIVE_ANSWER_US, features_came, NULL, ask) != KIN_OK) {
         live_answer(c, from, m->request, KIN_E_NOMEM, "out of memory");
         if (ask)
             ask_free(ask);

@@ -48,7 +48,8 @@ static bool take_features(struct fetch *x, unsigned worker, const uint8_t *p, si
     for (size_t at = 0; at < n;) {
         uint32_t bytes = n - at >= KIN_FEATURES_HEAD_BYTES ? kin_features_bytes(p + at) : 0;
         if (bytes < KIN_FEATURES_HEAD_BYTES || bytes > n - at ||
-            !kin_features_valid(p + at, bytes, (unsigned)schema->count) || !kin_features_fit(p + at, schema))
+            !kin_features_valid(p + at, bytes, (unsigned)schema->count) ||
+            !kin_features_fit(p + at, schema))
             return false;
         uint32_t rel = kin_features_rel(p + at);
         if (rel >= count)

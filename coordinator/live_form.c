@@ -17,9 +17,9 @@ struct form_task {
     struct kin_shard_map shards;
     uint32_t *by_id; /* open addressing: line + 1 */
     size_t mask;
-    struct kin_chunk kept;      /* text of what is stored */
-    struct kin_buf kept_lines;  /* u32: the line of each */
-    struct kin_buf rejects;     /* of the split */
+    struct kin_chunk kept;     /* text of what is stored */
+    struct kin_buf kept_lines; /* u32: the line of each */
+    struct kin_buf rejects;    /* of the split */
     struct kin_rows *rows;
 };
 
@@ -201,9 +201,9 @@ static kin_status take_line(struct form_task *t, const struct kin_row *row, stru
     struct told told = read_told(t, row);
     struct kin_str column = kin_str_of(t->workflow->sources[t->batch->source].id);
     if (told.id.n == 0 || told.id.n > KIN_ID_BYTES_MAX) {
-        reject_line(t, at, column,
-                    kin_str_of(told.id.n ? "id is longer than 255 bytes"
-                                         : "id is missing or empty"));
+        reject_line(
+            t, at, column,
+            kin_str_of(told.id.n ? "id is longer than 255 bytes" : "id is missing or empty"));
         return KIN_OK;
     }
     uint32_t id_at = keep_text(t, told.id);
@@ -566,15 +566,15 @@ static const char *check_put(struct live *live, const struct kin_message *m,
 }
 
 void live_serve_put(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m,
-                 struct kin_frame *f)
+                    struct kin_frame *f)
 {
     struct live *live = live_find(c, m->u.put.workflow);
     struct live_put *p = NULL;
     uint16_t source = 0;
     kin_status status = live_missing(c);
     size_t lines = count_lines((struct kin_str){(const char *)f->payload.p, f->payload.n});
-    const char *wrong = live ? check_put(live, m, f, lines, &source, &status)
-                             : "no such workflow is served";
+    const char *wrong =
+        live ? check_put(live, m, f, lines, &source, &status) : "no such workflow is served";
     if (!wrong && !(p = kin_calloc(1, sizeof *p))) {
         status = KIN_E_NOMEM;
         wrong = "out of memory";

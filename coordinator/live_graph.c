@@ -221,8 +221,7 @@ kin_status live_graph_edge(struct live_graph *g, uint32_t a, uint32_t b, uint16_
     *added = false;
     if (there != LIVE_NONE) {
         const struct live_edge *old = &g->edges[there];
-        if (!is_link(rule) &&
-            (old->rule < rule || (old->rule == rule && old->weight >= weight)))
+        if (!is_link(rule) && (old->rule < rule || (old->rule == rule && old->weight >= weight)))
             return KIN_OK;
         if (is_link(rule) && old->rule == rule)
             return KIN_OK;
@@ -286,8 +285,8 @@ static kin_status hub_join(struct live_graph *g, uint32_t hub, uint32_t record)
         at = g->member_count++;
     }
     struct live_hub *h = &g->hubs[hub];
-    g->members[at] = (struct live_member){record, hub, h->first, LIVE_NONE,
-                                          g->records[record].hubs};
+    g->members[at] =
+        (struct live_member){record, hub, h->first, LIVE_NONE, g->records[record].hubs};
     if (h->first != LIVE_NONE)
         g->members[h->first].prev = at;
     h->first = at;

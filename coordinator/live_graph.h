@@ -127,8 +127,7 @@ void live_graph_edge_drop(struct live_graph *g, uint32_t a, uint32_t b, uint16_t
 /* Puts a into the hub of b under the star's key, which is made if there is none. *hub: its number;
  * *made: b was put into it, too; *joined: a was not in it before. */
 kin_status live_graph_star(struct live_graph *g, uint32_t a, uint32_t b, uint64_t key,
-                           uint16_t rule, uint32_t *hub, bool *made,
-                           bool *joined) KIN_MUST_CHECK;
+                           uint16_t rule, uint32_t *hub, bool *made, bool *joined) KIN_MUST_CHECK;
 /* As the store has it: hub numbers may come in any order. */
 kin_status live_graph_hub_member(struct live_graph *g, uint32_t hub, uint64_t key, uint16_t rule,
                                  uint32_t record) KIN_MUST_CHECK;

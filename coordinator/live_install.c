@@ -10,8 +10,8 @@
  * last commit, with the MatchIds and the events, puts it in the place of what was served before. */
 
 struct prepared {
-    struct live *live; /* not served yet; owned until it is */
-    struct live *old;  /* what is served now, frozen; NULL */
+    struct live *live;       /* not served yet; owned until it is */
+    struct live *old;        /* what is served now, frozen; NULL */
     struct registry_id *ids; /* [group_count] of the job's groups */
     struct live_puts staged; /* of the run: harmless until the last commit */
     struct live_puts last;
@@ -90,8 +90,8 @@ static kin_status copy_records(struct live *live, const struct cjob *job, struct
         for (uint32_t i = 0; i < page->count; i++) {
             struct kin_str id = kin_page_id(page, i);
             uint32_t number = (uint32_t)page->base + i;
-            int64_t updated = page->updated ? (int64_t)kin_le64(page->updated + 8 * (size_t)i)
-                                            : INT64_MIN;
+            int64_t updated =
+                page->updated ? (int64_t)kin_le64(page->updated + 8 * (size_t)i) : INT64_MIN;
             kin_status status =
                 job_is_dead(job, number)
                     ? live_graph_skip(g)
@@ -114,8 +114,8 @@ static kin_status copy_edges(struct live *live, const struct cjob *job, struct l
         if (e[i].value & KIN_EDGE_STAR || e[i].value == EDGE_MUST)
             continue; /* a hub, or a link, says it */
         uint32_t a = (uint32_t)(e[i].key >> 32), b = (uint32_t)e[i].key;
-        kin_status status = live_graph_edge(&live->graph, a, b, (uint16_t)e[i].value,
-                                            (int32_t)e[i].extra, &added);
+        kin_status status =
+            live_graph_edge(&live->graph, a, b, (uint16_t)e[i].value, (int32_t)e[i].extra, &added);
         if (status != KIN_OK)
             return status;
         live_put_edge(live, to, a, b, (uint16_t)e[i].value, (int32_t)e[i].extra);
@@ -224,7 +224,7 @@ static kin_status copy_links(struct live *live, const struct live *old, const st
 
 /* ---- MatchIds ---- */
 
-struct person { /* a record, before or after */
+struct person {      /* a record, before or after */
     uint64_t prefix; /* of the id: most are told apart by it */
     uint32_t number, old;
     uint16_t source;
@@ -277,9 +277,8 @@ struct assigning {
 static kin_status list_people(struct assigning *x)
 {
     const struct live_graph *now = &x->live->graph, *before = x->old ? &x->old->graph : NULL;
-    x->list = kin_arena_alloc(&x->arena,
-                              ((size_t)now->alive + (before ? before->alive : 0) + 1) *
-                                  sizeof *x->list);
+    x->list = kin_arena_alloc(&x->arena, ((size_t)now->alive + (before ? before->alive : 0) + 1) *
+                                             sizeof *x->list);
     uint16_t *then = kin_arena_calloc(&x->arena, x->live->workflow->source_count + 1, 2);
     if (before)
         x->source_now = kin_arena_calloc(&x->arena, x->old->workflow->source_count + 1, 2);
@@ -410,8 +409,7 @@ static bool id_is_used(const struct assigning *x, const struct registry_id *id)
 static kin_status new_id(struct assigning *x, uint32_t record, struct registry_id *id)
 {
     const struct live_graph *g = &x->live->graph;
-    struct kin_str source =
-        kin_str_of(x->live->workflow->sources[g->records[record].source].name);
+    struct kin_str source = kin_str_of(x->live->workflow->sources[g->records[record].source].name);
     uint32_t generation = 0;
     do
         registry_new_id(x->job->options->match_id_key, kin_str_of(x->live->workflow->name), source,
@@ -452,9 +450,9 @@ static kin_status make_group(struct assigning *x, uint32_t a)
         const struct live_group *old = &x->old->graph.groups[x->before_groups[keeps]];
         g->groups[at].has_split_from = old->has_split_from;
         g->groups[at].split_from = old->split_from;
-        g->groups[at].see_also = old->see_also_count ? kin_reallocarray(NULL, old->see_also_count,
-                                                                        sizeof *old->see_also)
-                                                     : NULL;
+        g->groups[at].see_also =
+            old->see_also_count ? kin_reallocarray(NULL, old->see_also_count, sizeof *old->see_also)
+                                : NULL;
         if (old->see_also_count && !g->groups[at].see_also)
             return KIN_E_NOMEM;
         if (old->see_also_count)
@@ -536,9 +534,8 @@ static kin_status put_events(struct assigning *x)
         .before = x->before_ids, .after = x->after_ids, .record = names_of, .arg = x};
     struct registry_event *events;
     size_t n;
-    kin_status status =
-        registry_events(&x->arena, &x->change, &x->verdict, &names, live_batch_now(x->live),
-                        x->live->next_event, &events, &n);
+    kin_status status = registry_events(&x->arena, &x->change, &x->verdict, &names,
+                                        live_batch_now(x->live), x->live->next_event, &events, &n);
     for (size_t i = 0; i < n && status == KIN_OK; i++)
         live_put_event(x->live, &x->p->last, x->live->next_event++, &events[i]);
     return status;
@@ -792,9 +789,8 @@ static void on_kept(struct rpc *r, const struct kin_message *m, struct kin_frame
     struct prepared *p = c->job->prepared;
     if (m->type != KIN_MSG_STEP_DONE || m->u.step_done.status != KIN_OK) {
         job_fail(c, KIN_E_PROTO, "worker %u cannot keep its records: %s", r->worker + 1,
-                 m->type == KIN_MSG_STEP_DONE
-                     ? kin_status_text((kin_status)m->u.step_done.status)
-                     : "nonsense");
+                 m->type == KIN_MSG_STEP_DONE ? kin_status_text((kin_status)m->u.step_done.status)
+                                              : "nonsense");
         return;
     }
     if (--p->keeping)

@@ -112,7 +112,6 @@ size_t live_puts_count(const struct live_puts *p)
     return p->list.n / sizeof(struct put_at);
 }
 
-
 static void stored(struct cstore *s, kin_status status)
 {
     struct live *live = s->live;

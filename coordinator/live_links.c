@@ -43,8 +43,7 @@ void live_link_name(struct live_link *link, const struct kin_workflow *w)
 
 static uint32_t end_of(const struct live *live, const struct live_link *link, unsigned k)
 {
-    uint32_t r =
-        live_graph_find(&live->graph, link->source[k], kin_str_of(link->id[k]));
+    uint32_t r = live_graph_find(&live->graph, link->source[k], kin_str_of(link->id[k]));
     return r == LIVE_NONE || live->graph.records[r].dead ? LIVE_NONE : r;
 }
 
@@ -201,9 +200,9 @@ void live_serve_link(struct kin_coordinator *c, kin_node_id from, const struct k
     }
     if (!wrong && (m->u.link.kind < KIN_LINK_MUST || m->u.link.kind > KIN_LINK_REVOKE))
         wrong = "kind is none of must, never, revoke";
-    if (!wrong && (!m->u.link.id_a.n || !m->u.link.id_b.n ||
-                   !fits(m->u.link.id_a, KIN_ID_BYTES_MAX) ||
-                   !fits(m->u.link.id_b, KIN_ID_BYTES_MAX)))
+    if (!wrong &&
+        (!m->u.link.id_a.n || !m->u.link.id_b.n || !fits(m->u.link.id_a, KIN_ID_BYTES_MAX) ||
+         !fits(m->u.link.id_b, KIN_ID_BYTES_MAX)))
         wrong = "an id is empty or longer than 255 bytes";
     if (!wrong && a == b && kin_str_eq(m->u.link.id_a, m->u.link.id_b))
         wrong = "a record cannot be linked with itself";

@@ -70,8 +70,7 @@ static void write_batch(const struct live_batch *b, struct kin_buf *out)
     for (unsigned w = 0; w < b->workers; w++) {
         kin_buf_u32(out, b->feature_bytes[w]);
         kin_buf_u32(out, b->row_bytes[w]);
-        kin_buf_put(out, b->payload[w]->payload.p,
-                    (size_t)b->feature_bytes[w] + b->row_bytes[w]);
+        kin_buf_put(out, b->payload[w]->payload.p, (size_t)b->feature_bytes[w] + b->row_bytes[w]);
     }
     put_text(out, (struct kin_str){(const char *)b->page_bytes.p, b->page_bytes.n});
     const struct live_removal *r = (const struct live_removal *)(const void *)b->removals.p;

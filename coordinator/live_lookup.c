@@ -22,7 +22,7 @@ struct lookup_parser {
     struct row_features features;
 };
 
-struct candidate { /* a group that matches */
+struct candidate {          /* a group that matches */
     uint32_t group, record; /* record: the best of it */
     uint32_t rule;
     int32_t weight;
@@ -335,8 +335,7 @@ static uint32_t present(const struct live *live, uint32_t number)
         return number;
     if (!g->records[number].id_bytes)
         return LIVE_NONE; /* a number that was never used */
-    uint32_t now =
-        live_graph_find(g, g->records[number].source, live_graph_id(g, number));
+    uint32_t now = live_graph_find(g, g->records[number].source, live_graph_id(g, number));
     return live_graph_committed(g, now);
 }
 
@@ -370,8 +369,8 @@ static void add_candidate(const struct live_lookup *x, struct candidate *c, size
 {
     const struct live *live = x->live;
     number = present(live, number);
-    if (number == LIVE_NONE || (live->workflow->across_sources &&
-                                live->graph.records[number].source == x->source))
+    if (number == LIVE_NONE ||
+        (live->workflow->across_sources && live->graph.records[number].source == x->source))
         return;
     c[(*count)++] =
         (struct candidate){live->graph.records[number].group, number, rule, weight, false};
@@ -449,8 +448,8 @@ static void check_clean(struct live_lookup *x, struct lookup_record *r)
         if (w->clean[k] != x->source)
             continue;
         for (size_t i = 0; i < r->candidate_count; i++)
-            r->candidates[i].forbidden = has_source(&x->live->graph, r->candidates[i].group,
-                                                    x->source);
+            r->candidates[i].forbidden =
+                has_source(&x->live->graph, r->candidates[i].group, x->source);
     }
 }
 
@@ -658,8 +657,8 @@ static void lookup_found(struct live_lookup *x)
         qsort(x->edges.p, n, KIN_LIVE_EDGE_BYTES, by_record);
     for (size_t i = 0, end; i < n && ok; i = end) {
         const uint8_t *p = x->edges.p + i * KIN_LIVE_EDGE_BYTES;
-        for (end = i + 1; end < n && kin_le32(p) == kin_le32(x->edges.p + end * KIN_LIVE_EDGE_BYTES);
-             end++)
+        for (end = i + 1;
+             end < n && kin_le32(p) == kin_le32(x->edges.p + end * KIN_LIVE_EDGE_BYTES); end++)
             continue;
         struct lookup_record *r = &x->records[kin_le32(p)];
         ok = list_candidates(x, r, p, end - i);
@@ -759,13 +758,12 @@ static const char *check(const struct live *live, const struct kin_message *m,
 }
 
 void live_serve_lookup(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m,
-                    struct kin_frame *f)
+                       struct kin_frame *f)
 {
     struct live *live = live_find(c, m->u.lookup.workflow);
     kin_status status = live_missing(c);
     uint16_t source = 0;
-    const char *wrong =
-        live ? check(live, m, f, &source, &status) : "no such workflow is served";
+    const char *wrong = live ? check(live, m, f, &source, &status) : "no such workflow is served";
     struct live_lookup *x = wrong ? NULL : kin_calloc(1, sizeof *x);
     if (!x) {
         live_answer(c, from, m->request, wrong ? status : KIN_E_NOMEM,

@@ -126,10 +126,9 @@ static kin_status read_applied(struct reading *r, uint32_t *count)
 }
 
 /* Every pair whose key begins with prefix; the rest of the key is handed on. */
-static kin_status each(struct reading *r, unsigned db, const struct live_key *prefix,
-                       size_t rest_bytes,
-                       kin_status (*take)(struct reading *, const uint8_t *rest,
-                                          struct kin_str value))
+static kin_status
+each(struct reading *r, unsigned db, const struct live_key *prefix, size_t rest_bytes,
+     kin_status (*take)(struct reading *, const uint8_t *rest, struct kin_str value))
 {
     struct live_key from = *prefix;
     struct kin_str key, value;
@@ -167,10 +166,9 @@ static kin_status take_entry(struct reading *r, const uint8_t *rest, struct kin_
     if (status != KIN_OK)
         return status;
     if (e.state != REGISTRY_LIVE)
-        return live_graph_retire(&live->graph, &id,
-                                 e.state == REGISTRY_ALIAS ? &e.survivor : NULL);
-    uint32_t at = live_graph_group_new(&live->graph, &id, e.born,
-                                       source_named(live->workflow, e.founder_source), e.founder_id);
+        return live_graph_retire(&live->graph, &id, e.state == REGISTRY_ALIAS ? &e.survivor : NULL);
+    uint32_t at = live_graph_group_new(
+        &live->graph, &id, e.born, source_named(live->workflow, e.founder_source), e.founder_id);
     if (at == LIVE_NONE)
         return KIN_E_NOMEM;
     struct live_group *g = &live->graph.groups[at];
@@ -197,8 +195,7 @@ static kin_status take_record(struct reading *r, const uint8_t *rest, struct kin
     const uint8_t *p = (const uint8_t *)value.p;
     uint32_t number = be32(rest);
     if (value.n < 35 || value.n != 34 + (size_t)p[11] || number < g->count ||
-        kin_le16(p + 8) >= r->live->workflow->source_count ||
-        p[10] >= r->live->shards.workers)
+        kin_le16(p + 8) >= r->live->workflow->source_count || p[10] >= r->live->shards.workers)
         return KIN_E_CORRUPT;
     struct registry_id id;
     memcpy(id.bytes, p + 12, sizeof id.bytes);
@@ -207,8 +204,7 @@ static kin_status take_record(struct reading *r, const uint8_t *rest, struct kin
     while (status == KIN_OK && g->count < number)
         status = live_graph_skip(g);
     if (status == KIN_OK)
-        status = live_graph_add(g, kin_le16(p + 8),
-                                (struct kin_str){(const char *)p + 34, p[11]},
+        status = live_graph_add(g, kin_le16(p + 8), (struct kin_str){(const char *)p + 34, p[11]},
                                 (int64_t)kin_le64(p), p[10]);
     if (status != KIN_OK)
         return status;
@@ -465,8 +461,7 @@ static void on_opened(struct live_ask *ask, const struct kin_message *m, struct 
     if (status == KIN_OK && m->u.live_opened.durable >= live->applied) {
         w->state = LIVE_OPEN;
         kin_env_log(c->env, 'I', "live_opened", "workflow=\"%s\" worker=%u records=%llu",
-                    live->workflow->name, w->node,
-                    (unsigned long long)m->u.live_opened.records);
+                    live->workflow->name, w->node, (unsigned long long)m->u.live_opened.records);
     } else if (status == KIN_E_NOTFOUND || status == KIN_OK || status == KIN_E_CORRUPT) {
         w->state = LIVE_LOST;
         kin_env_log(c->env, 'E', "live_worker_lost",

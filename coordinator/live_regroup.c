@@ -7,12 +7,12 @@
 /* What a batch touched: the components of its records and of the neighbours of those that are gone
  * are clustered anew, the MatchIds are assigned, and groups and events follow. */
 
-struct part { /* a component, or what is left of a group that cannot be looked at */
+struct part {             /* a component, or what is left of a group that cannot be looked at */
     uint32_t from, count; /* in members */
     bool looked_into;     /* its groups are not simply all of it */
     struct kin_component_result result;
 };
-struct item { /* a record of the change */
+struct item {        /* a record of the change */
     uint32_t number; /* as it is now; LIVE_NONE: no more */
     uint32_t old;    /* as it was committed; LIVE_NONE: it was not there */
     uint32_t before, after;
@@ -29,7 +29,7 @@ struct regroup {
     struct kin_buf before;  /* u32: groups */
     uint32_t after_count;
     uint64_t next_event;
-    const uint8_t **features; /* [members], where never rules are asked */
+    const uint8_t **features;                 /* [members], where never rules are asked */
     struct kin_linkage_component *components; /* [parts] of those that are looked into */
 };
 
@@ -112,8 +112,7 @@ static kin_status find_components(struct regroup *r)
 {
     struct live_graph *g = &r->live->graph;
     const struct kin_buf *seeds = &r->batch->seeds;
-    uint32_t max =
-        kin_workflow_refines(r->live->workflow) ? LIVE_CLUSTER_MAX : LIVE_COMPONENT_MAX;
+    uint32_t max = kin_workflow_refines(r->live->workflow) ? LIVE_CLUSTER_MAX : LIVE_COMPONENT_MAX;
     live_graph_walk(g);
     for (size_t at = 0; at < seeds->n; at += 4) {
         struct part part = {.from = (uint32_t)(r->members.n / 4)};
@@ -155,11 +154,10 @@ static void gather_edges(struct gathering *x, const struct live_graph *g, const 
             continue;
         struct kin_linkage_pair pair = {i, place};
         bool model = e->rule == g->workflow->rule_count;
-        struct kin_linkage_edge edge = {
-            .a = i,
-            .b = place,
-            .weight = model ? e->weight : KIN_LINKAGE_CERTAIN,
-            .rule = model ? (uint16_t)KIN_LINKAGE_MODEL : e->rule};
+        struct kin_linkage_edge edge = {.a = i,
+                                        .b = place,
+                                        .weight = model ? e->weight : KIN_LINKAGE_CERTAIN,
+                                        .rule = model ? (uint16_t)KIN_LINKAGE_MODEL : e->rule};
         if (e->rule == LIVE_MUST)
             kin_buf_put(&x->must, &pair, sizeof pair);
         else if (e->rule == LIVE_NEVER)
@@ -237,8 +235,8 @@ static kin_status gather(struct regroup *r, const struct part *part,
     for (size_t i = 0; stars && places && i < out->star_count; i++)
         stars[i].members = (const uint32_t *)(const void *)(places + (size_t)stars[i].members);
     bool failed = x.edges.failed || x.stars.failed || x.star_members.failed || x.must.failed ||
-                  x.never.failed || !source || !out->edges || !out->must || !out->never ||
-                  !stars || !places;
+                  x.never.failed || !source || !out->edges || !out->must || !out->never || !stars ||
+                  !places;
     kin_buf_deinit(&x.edges);
     kin_buf_deinit(&x.stars);
     kin_buf_deinit(&x.star_members);
@@ -511,8 +509,7 @@ static void item_names(void *arg, size_t index, struct kin_str *source, struct k
     struct regroup *r = arg;
     size_t n;
     uint32_t record = item_record(&items_of(r, &n)[index]);
-    *source = kin_str_of(
-        r->live->workflow->sources[r->live->graph.records[record].source].name);
+    *source = kin_str_of(r->live->workflow->sources[r->live->graph.records[record].source].name);
     *id = live_graph_id(&r->live->graph, record);
 }
 
@@ -574,8 +571,8 @@ static kin_status retire(struct regroup *r, struct assignment *as)
         const struct live_group *old = &g->groups[before[b]];
         uint32_t heir = as->verdict.heir[b];
         uint16_t source;
-        struct registry_entry entry = {.state = heir == REGISTRY_NONE ? REGISTRY_GONE
-                                                                      : REGISTRY_ALIAS,
+        struct registry_entry entry = {.state =
+                                           heir == REGISTRY_NONE ? REGISTRY_GONE : REGISTRY_ALIAS,
                                        .born = old->born,
                                        .has_survivor = heir != REGISTRY_NONE,
                                        .has_split_from = old->has_split_from,
@@ -713,8 +710,8 @@ static kin_status found_minted(struct regroup *r)
         uint8_t copy[256]; /* the id may move while it is appended to its own buffer */
         do
             registry_new_id(live->c->args->match_id_key, kin_str_of(live->workflow->name),
-                            kin_str_of(live->workflow->sources[b->source].name), name,
-                            generation++, &id);
+                            kin_str_of(live->workflow->sources[b->source].name), name, generation++,
+                            &id);
         while (live_graph_id_used(g, &id));
         memcpy(copy, name.p, name.n);
         uint32_t group = live_graph_group_new(g, &id, live->batch0 + b->seq, b->source,

@@ -26,7 +26,7 @@ static const char intro[] =
 enum { PATH_BYTES = 4200 };
 
 struct coordinator_process {
-    const char *listen, *data, *files, *secret_file, *key_file, *http, *keys_file;
+    const char *listen, *data, *files, *secret_file, *key_file, *http, *keys_file, *rep;
     uint64_t workers, threads, lease_ms, give_up_ms, map_bytes;
     bool insecure, no_fsync, check;
     char results[PATH_BYTES];
@@ -105,6 +105,11 @@ static int parse(struct coordinator_process *p, int argc, char **argv)
          .value = "HOST:PORT",
          .help = "HTTP gateway: /v1 and the AWS Entity Resolution API (default: none)",
          .to = &p->http},
+        {.name = "nng-rep",
+         .value = "URL",
+         .help = "tcp://HOST:PORT of an nng REP socket, for clients that speak nng already\n"
+                 "(default: none; nng 1.6 or newer)",
+         .to = &p->rep},
         {.name = "aws-keys-file",
          .value = "FILE",
          .help = "requests over HTTP have to be signed with one of these keys:\n"
@@ -201,6 +206,8 @@ static int run(struct coordinator_process *p, bool *leave)
                                          .nodes = KIN_WORKERS_MAX,
                                          .client_first = KIN_CLIENT_FIRST,
                                          .clients_max = KIN_CLIENTS_MAX,
+                                         .rep_address = p->rep,
+                                         .rep_first = KIN_REP_FIRST,
                                          .secret_file = p->secret_file,
                                          .insecure = p->insecure,
                                          .data_dir = p->data,

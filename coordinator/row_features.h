@@ -11,9 +11,9 @@ struct row_features {
     const struct kin_workflow_source *source;
     struct kin_arena arena;
     struct kin_norm_scratch *norm;
-    size_t known;        /* columns looked at */
-    int id, updated;     /* column index or -1 */
-    int **field_columns; /* [field][k]: index of the k-th column of the field, or -1 */
+    size_t known;           /* columns looked at */
+    int id, updated;        /* column index or -1 */
+    int **field_columns;    /* [field][k]: index of the k-th column of the field, or -1 */
     struct kin_buf cell_of; /* u32[columns]: index of the first cell of the column + 1, this row */
     uint32_t *unparsable;   /* [field] counted */
     uint64_t excess;        /* keys dropped */

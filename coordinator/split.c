@@ -106,9 +106,8 @@ static kin_status add_record(struct splitter *s, const struct kin_row *row, stru
     size_t key_count = 0;
     struct kin_buf *to = s->in->shards->workers > 1 ? &s->record : &s->out->payload[0];
     kin_buf_clear(&s->record);
-    kin_status status =
-        row_features_build(&s->features, row, s->count, (uint16_t)s->in->file->source, id, to, keys,
-                           &key_count);
+    kin_status status = row_features_build(&s->features, row, s->count,
+                                           (uint16_t)s->in->file->source, id, to, keys, &key_count);
     if (status == KIN_E_LIMIT) {
         reject(s, row, id, (struct kin_str){NULL, 0}, "normalised record is larger than 256 KiB");
         return KIN_OK;

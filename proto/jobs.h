@@ -6,7 +6,11 @@
 
 /* Node ids: 0 is the coordinator, 1..KIN_WORKERS_MAX are workers, clients come above. The transport
  * gives them out; a client's lasts as long as its connection. */
-enum { KIN_CLIENT_FIRST = KIN_WORKERS_MAX + 1, KIN_CLIENTS_MAX = 256 };
+enum {
+    KIN_CLIENT_FIRST = KIN_WORKERS_MAX + 1,
+    KIN_CLIENTS_MAX = 256,
+    KIN_REP_FIRST = KIN_CLIENT_FIRST + KIN_CLIENTS_MAX /* those over nng's own sockets */
+};
 
 enum {
     KIN_UPLOAD_BYTES = 1024 * 1024, /* of a file in one UPLOAD or FETCHED, at most */

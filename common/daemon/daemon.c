@@ -4,6 +4,7 @@
 #include "common/cli/tool.h"
 #include "common/daemon/identity.h"
 #include "common/daemon/members.h"
+#include "common/env/net/rep.h"
 #include "common/store/lmdb_store.h"
 
 #include <pthread.h>
@@ -13,7 +14,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096, LINGER_MS = 1000, PATH_BYTES = 4200 };
+enum {
+    SECRET_BYTES_MIN = 16,
+    SECRET_BYTES_MAX = 4096,
+    LINGER_MS = 1000,
+    PATH_BYTES = 4200,
+    REP_CONTEXTS = 64
+};
 
 enum { NEWS_DOWN = 1, NEWS_UP = 2 }; /* of a link: what is to be told on the loop, in this order */
 
@@ -21,6 +28,7 @@ struct kin_daemon {
     struct kin_daemon_options o;
     struct kin_live *live;
     struct kin_net *net;
+    struct kin_rep *rep;
     struct kin_members *members;      /* the coordinator's */
     struct kin_net_identity identity; /* a worker's; until it dials */
     int lock;
@@ -72,27 +80,34 @@ static int read_secret(const struct kin_daemon_options *o, uint8_t key[KIN_NET_K
     return code;
 }
 
-static int check_address(const struct kin_daemon_options *o, bool has_secret)
+static int check_address(const struct kin_daemon_options *o, const char *address, bool has_secret)
 {
     bool loopback;
     struct kin_err err;
-    if (kin_net_address_check(o->address, &loopback, &err) != KIN_OK)
+    if (kin_net_address_check(address, &loopback, &err) != KIN_OK)
         return fail(o, KIN_EXIT_USAGE, err.msg);
     if (loopback)
         return -1;
     if (!has_secret) {
-        fprintf(stderr, "%s: %s is not this machine: --secret-file is needed\n", o->tool,
-                o->address);
+        fprintf(stderr, "%s: %s is not this machine: --secret-file is needed\n", o->tool, address);
         return KIN_EXIT_USAGE;
     }
     if (!o->worker && !o->insecure) {
         fprintf(stderr,
                 "%s: %s can be reached from other machines, and nothing is encrypted (there is no "
                 "TLS yet):\n--insecure says that the network may be trusted with the records\n",
-                o->tool, o->address);
+                o->tool, address);
         return KIN_EXIT_USAGE;
     }
     return -1;
+}
+
+static int check_rep(const struct kin_daemon_options *o, bool has_secret)
+{
+    struct kin_err err;
+    if (kin_rep_allowed(kin_rep_version(), o->rep_address, &err) != KIN_OK)
+        return fail(o, KIN_EXIT_USAGE, err.msg);
+    return check_address(o, o->rep_address, has_secret);
 }
 
 static kin_status open_members(const struct kin_daemon_options *o, struct kin_members **out,
@@ -132,7 +147,9 @@ int kin_daemon_check(const struct kin_daemon_options *o)
     int code = read_secret(o, key, &has_secret);
     sodium_memzero(key, sizeof key);
     if (code == -1)
-        code = check_address(o, has_secret);
+        code = check_address(o, o->address, has_secret);
+    if (code == -1 && o->rep_address)
+        code = check_rep(o, has_secret);
     if (code == -1 &&
         (kin_state_dir_check(o->data_dir, &err) != KIN_OK || check_keys(o, &err) != KIN_OK))
         code = fail(o, KIN_EXIT_USAGE, err.msg);
@@ -147,6 +164,8 @@ static void send_remote(void *arg, kin_node_id from, kin_node_id to, struct kin_
     (void)from; /* the peer knows who we are since the handshake */
     if (d->o.on_local && to == d->o.local)
         d->o.on_local(d->o.arg, frame);
+    else if (d->rep && to >= d->o.rep_first && to - d->o.rep_first < REP_CONTEXTS)
+        kin_rep_send(d->rep, to, frame);
     else
         kin_net_send(d->net, to, frame);
 }
@@ -282,6 +301,23 @@ static kin_status open_keys(struct kin_daemon *d, struct kin_err *err)
     return status;
 }
 
+static kin_status open_rep(struct kin_daemon *d, const uint8_t *key, struct kin_err *err)
+{
+    struct kin_rep_options rep = {.address = d->o.rep_address,
+                                  .key = key,
+                                  .first = d->o.rep_first,
+                                  .contexts = REP_CONTEXTS,
+                                  .on_frame = on_frame,
+                                  .log = log_net,
+                                  .arg = d};
+    kin_status status = kin_rep_open(&rep, &d->rep, err);
+    if (status != KIN_OK) {
+        kin_err_wrap(err, status, "%s", d->o.rep_address);
+        kin_net_close(d->net, 0);
+    }
+    return status;
+}
+
 static kin_status open_net(struct kin_daemon *d, const uint8_t *key, struct kin_err *err)
 {
     struct kin_net_options net = {.role = d->o.worker ? KIN_NET_WORKER : KIN_NET_COORDINATOR,
@@ -301,6 +337,8 @@ static kin_status open_net(struct kin_daemon *d, const uint8_t *key, struct kin_
     }
     kin_live_set_remote(d->live, send_remote, d);
     kin_status status = kin_net_open(&net, &d->net, err);
+    if (status == KIN_OK && d->o.rep_address)
+        status = open_rep(d, key, err);
     sodium_memzero(&d->identity, sizeof d->identity);
     return status;
 }
@@ -362,6 +400,7 @@ struct kin_members *kin_daemon_members(struct kin_daemon *d)
 void kin_daemon_run(struct kin_daemon *d, bool *leave)
 {
     kin_live_run(d->live);
+    kin_rep_close(d->rep);
     *leave = !kin_net_close(d->net, LINGER_MS);
     if (!*leave)
         daemon_free(d);

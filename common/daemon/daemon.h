@@ -17,18 +17,21 @@ struct kin_daemon_options {
     bool worker;         /* dials; else it is the coordinator, and listens */
     const char *name;    /* a worker's, for its log lines */
     const char *address; /* to listen at, or to dial */
-    /* Coordinator: workers get the numbers 1..nodes (0: none may come), clients those from client_first on,
-     * clients_max of them at a time; 0: no clients. */
+    /* Coordinator: workers get the numbers 1..nodes (0: none may come), clients those from
+     * client_first on, clients_max of them at a time; 0: no clients. */
     uint32_t nodes;
     kin_node_id client_first;
     uint32_t clients_max;
+    /* Coordinator: an nng REP socket for clients, with numbers of its own; NULL: none. */
+    const char *rep_address;
+    kin_node_id rep_first;
     const char *secret_file; /* may be NULL */
     bool insecure;           /* listening: beyond this machine although nothing is encrypted */
     const char *data_dir;
     const char *store_name; /* in data_dir */
     unsigned dbs;
     uint64_t format, format_from; /* as of struct kin_lmdb_options */
-    uint64_t map_bytes; /* address space of the store; 0: 1 TiB */
+    uint64_t map_bytes;           /* address space of the store; 0: 1 TiB */
     bool fsync;
     unsigned threads; /* 0: one per processor */
     const struct kin_node_ops *ops;

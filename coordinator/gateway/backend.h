@@ -1,7 +1,7 @@
 #ifndef KIN_GATEWAY_BACKEND_H
 #define KIN_GATEWAY_BACKEND_H
-/* How a gateway asks the coordinator of its process: messages of clients (60 and up, and those about
- * jobs), answered in any order. */
+/* How a gateway asks the coordinator of its process: messages of clients (60 and up, and those
+ * about jobs), answered in any order. */
 #include "common/env/env.h"
 #include "proto/message.h"
 

@@ -24,7 +24,6 @@ void gateway_direct_free(struct gateway_direct *d); /* after its users have gone
 /* Asks and waits. NULL: no answer in time. Else the frame, to be released, and *m decoded from it.
  */
 struct kin_frame *gateway_call(const struct gateway_backend *backend, struct kin_message *request,
-                               struct kin_buf *payload, uint32_t timeout_ms,
-                               struct kin_message *m);
+                               struct kin_buf *payload, uint32_t timeout_ms, struct kin_message *m);
 
 #endif

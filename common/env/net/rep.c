@@ -298,6 +298,11 @@ static struct kin_rep *rep_new(const struct kin_rep_options *options)
     return NULL;
 }
 
+const char *kin_rep_version(void)
+{
+    return nng_version();
+}
+
 kin_status kin_rep_open(const struct kin_rep_options *options, struct kin_rep **out,
                         struct kin_err *err)
 {

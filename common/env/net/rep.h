@@ -41,6 +41,8 @@ struct kin_rep_options {
 kin_status kin_rep_allowed(const char *version, const char *address,
                            struct kin_err *err) KIN_MUST_CHECK;
 
+const char *kin_rep_version(void); /* of the nng that is linked */
+
 /* Starts to listen. KIN_E_VERSION as above; KIN_E_INVAL: the address, or the numbers; KIN_E_BUSY:
  * the address is in use; KIN_E_IO, KIN_E_NOMEM. */
 kin_status kin_rep_open(const struct kin_rep_options *options, struct kin_rep **out,
