@@ -216,6 +216,7 @@ int kin_remote_match(const struct kin_cli_job *o)
             .identity = (const char *)out.p,
             .pairs = o->pairs,
             .serve = o->serve,
+            .replace = o->replace,
             .at_coordinator = o->at_coordinator,
             .detach = o->detach};
         code = run(&s);

@@ -52,6 +52,8 @@ static const char match_help[] =
     "      --serve            the cluster serves the workflow afterwards: lookups, changes, "
     "MatchIds\n"
     "                         that last (docs/live.md)\n"
+    "      --replace          --serve, also where records were put since into what is served now:\n"
+    "                         those that the sources do not have are no more\n"
     "      --detach           print the job's id as soon as it is queued, and end: `kindred "
     "attach`,\n"
     "                         or the same command without --detach, fetches the results\n"
@@ -115,6 +117,7 @@ enum {
     OPT_AT,
     OPT_DETACH,
     OPT_SERVE,
+    OPT_REPLACE,
     OPT_JSON
 };
 
@@ -133,6 +136,7 @@ static const struct option match_options[] = {
     {"at-coordinator", no_argument, NULL, OPT_AT},
     {"detach", no_argument, NULL, OPT_DETACH},
     {"serve", no_argument, NULL, OPT_SERVE},
+    {"replace", no_argument, NULL, OPT_REPLACE},
     KIN_CLUSTER_OPTIONS,
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
@@ -216,6 +220,9 @@ static bool take_option(struct kin_cli_job *o, int c)
         return o->json_log;
     case OPT_AT:
         o->at_coordinator = true;
+        return true;
+    case OPT_REPLACE:
+        o->serve = o->replace = true;
         return true;
     case OPT_SERVE:
         o->serve = true;

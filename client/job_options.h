@@ -16,7 +16,7 @@ struct kin_cli_job {
     unsigned long workers, threads;
     bool pairs, check, strict, quiet, fsync, keep_state, json_log, json;
     struct kin_cluster_options cluster; /* match; address NULL: an embedded one */
-    bool at_coordinator, detach, serve;
+    bool at_coordinator, detach, serve, replace;
 
     struct kin_job_file file;
     const struct kin_workflow *workflow; /* of file */

@@ -42,6 +42,7 @@ static void send_ask(struct kin_remote *r)
         m.u.submit.out_dir = kin_str_of(r->job->at_coordinator ? r->job->out_dir : "");
         m.u.submit.pairs = r->job->pairs;
         m.u.submit.serve = r->job->serve;
+        m.u.submit.replace = r->job->replace;
         payload = r->list.payload;
         break;
     case KIN_MSG_UPLOAD:

@@ -15,7 +15,7 @@ struct kin_remote_job {
     const char *out_dir;     /* where the outputs appear */
     const char *identity;    /* tells apart jobs that are alike: the output's absolute path; may be
                                 NULL: out_dir */
-    bool pairs, serve;
+    bool pairs, serve, replace;
     bool at_coordinator; /* sources and outputs are the coordinator's files, both paths absolute:
                             nothing is sent or fetched */
     bool detach;         /* it is enough that the job is queued */

@@ -63,6 +63,7 @@ static kin_status submit(const struct kin_serve_job *job, uint64_t *id, struct k
     request.u.submit.base_dir = kin_str_of(job->base_dir);
     request.u.submit.out_dir = kin_str_of(job->out_dir);
     request.u.submit.serve = true;
+    request.u.submit.replace = job->again;
     struct kin_frame *f = ask(job, &request, &m);
     if (!f)
         return stopped(err);

@@ -97,6 +97,7 @@ static kin_status take_job(struct kin_coordinator *c, struct jobrec *rec,
     rec->token = m->u.submit.token;
     rec->pairs = m->u.submit.pairs;
     rec->serve = m->u.submit.serve;
+    rec->replace = m->u.submit.replace;
     rec->sent = out.n == 0;
     rec->workflow =
         kin_strndup(m->u.submit.workflow.p ? m->u.submit.workflow.p : "", m->u.submit.workflow.n);

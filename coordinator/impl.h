@@ -482,7 +482,7 @@ struct jobrec {
     kin_status status; /* of a failed one */
     uint64_t submitted_ms, ended_ms;
     uint32_t runs;
-    bool pairs, serve;
+    bool pairs, serve, replace;
     bool dropped;   /* nothing of its results or sources is kept */
     char *workflow; /* these are owned */
     size_t workflow_bytes;

@@ -43,7 +43,7 @@ void jobrec_write(const struct jobrec *rec, struct kin_buf *out)
     kin_buf_u64(out, rec->ended_ms);
     kin_buf_u32(out, rec->runs);
     kin_buf_u32(out, (uint32_t)rec->pairs | (uint32_t)rec->dropped << 1 | (uint32_t)rec->sent << 2 |
-                         (uint32_t)rec->serve << 3);
+                         (uint32_t)rec->serve << 3 | (uint32_t)rec->replace << 4);
     put_text(out, rec->workflow, rec->workflow_bytes);
     put_text(out, rec->base_dir, strlen(rec->base_dir));
     put_text(out, rec->name, strlen(rec->name));
@@ -83,6 +83,7 @@ struct jobrec *jobrec_read(struct kin_str bytes, kin_status *status)
     rec->dropped = flags >> 1 & 1;
     rec->sent = flags >> 2 & 1;
     rec->serve = flags >> 3 & 1;
+    rec->replace = flags >> 4 & 1;
     rec->workflow = take_text(&at, &rec->workflow_bytes);
     rec->base_dir = take_text(&at, NULL);
     rec->name = take_text(&at, NULL);

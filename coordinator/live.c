@@ -219,6 +219,7 @@ void lives_tick(struct kin_coordinator *c)
     }
     for (struct live *live = c->lives, *next; live; live = next) {
         next = live->next;
+        live->under_way++; /* it may end here */
         live_changes_wake(live, true);
         if (live->state == LIVE_SERVING) {
             live_open_workers(live);
@@ -227,6 +228,7 @@ void lives_tick(struct kin_coordinator *c)
         } else if (live->state == LIVE_FAILED) {
             live_reload(live);
         }
+        live->under_way--;
         live_settle(live);
     }
 }
@@ -304,6 +306,7 @@ void live_free(struct live *live)
         kin_buf_deinit(&live->workers[w].features);
         kin_buf_deinit(&live->workers[w].origins);
     }
+    kin_free(live->link_bits);
     kin_frame_unref(live->open_payload);
     live_explainer_free(live->explainer);
     if (live->workflow)

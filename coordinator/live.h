@@ -120,6 +120,7 @@ struct live {
     struct kin_shard_map shards;
     struct live_worker workers[KIN_WORKERS_MAX];
     uint64_t base_batches;
+    uint32_t base_records; /* of the run; those with higher numbers were put since */
     struct kin_frame *open_payload;   /* plan and dead records */
     struct live_explainer *explainer; /* live_explain.c; NULL: not asked for yet */
 
@@ -131,6 +132,8 @@ struct live {
 
     struct live_link *links;
     size_t link_count;
+    uint64_t *link_bits; /* by hash of a record: a link may name it (Bloom 1970, one hash) */
+    uint64_t link_mask;  /* bits, less one */
 
     struct live_put *queue, **queue_end;
     size_t queue_bytes;
@@ -227,6 +230,11 @@ void live_put_applied(struct live *live, struct live_puts *p, uint64_t applied,
 void live_put_link(struct live *live, struct live_puts *p, const struct live_link *link);
 void live_put_event(struct live *live, struct live_puts *p, uint64_t seq,
                     const struct registry_event *event);
+/* The same in two: the event, and each id that it names. */
+void live_put_event_text(struct live *live, struct live_puts *p, uint64_t seq,
+                         const struct registry_event *event);
+void live_put_named(struct live *live, struct live_puts *p, uint64_t seq,
+                    const struct registry_id *id);
 void live_put_group(struct live *live, struct live_puts *p, uint32_t group); /* DB_IDS */
 
 /* ---- batches ---- */
@@ -404,6 +412,8 @@ void live_open_workers(struct live *live);
 
 /* ---- from a batch to a workflow that is served (live_install.c) ---- */
 
+/* Records that were put since its run, and are there. */
+uint32_t live_put_since(const struct live *live);
 /* MatchGroups are numbered: their MatchIds, inherited where the workflow is served; goes on to
  * write. */
 void live_prepare(struct kin_coordinator *c);

@@ -67,6 +67,7 @@ static kin_status copy_head(struct live *live, struct cjob *job)
     live->shards = job->shards;
     live->run = job->id;
     live->base_batches = job->chunk_count;
+    live->base_records = (uint32_t)job->records;
     live->open_payload = kin_frame_new(0);
     if (status != KIN_OK || !live->open_payload)
         return status != KIN_OK ? status : KIN_E_NOMEM;
@@ -528,6 +529,39 @@ static void names_of(void *arg, size_t index, struct kin_str *source, struct kin
     *id = person_id(&x->people, p);
 }
 
+/* What the store has by MatchId is written in the order of the ids: at random it takes five times as
+ * long. */
+struct named {
+    const struct registry_id *id;
+    uint64_t seq;
+};
+
+static int by_id(const void *a, const void *b)
+{
+    const struct named *x = a, *y = b;
+    int c = memcmp(x->id->bytes, y->id->bytes, sizeof x->id->bytes);
+    return c ? c : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+/* Entries of all groups that are new. */
+static kin_status put_new_groups(struct assigning *x)
+{
+    size_t n = 0;
+    struct named *list =
+        kin_arena_alloc(&x->arena, (x->change.after_count + 1) * sizeof *list);
+    if (!list)
+        return KIN_E_NOMEM;
+    for (uint32_t a = 0; a < x->change.after_count; a++) {
+        if (x->verdict.keeps[a] == REGISTRY_NONE)
+            list[n++] = (struct named){&x->after_ids[a], x->after_groups[a]};
+    }
+    if (n > 1)
+        qsort(list, n, sizeof *list, by_id);
+    for (size_t i = 0; i < n; i++)
+        live_put_group(x->live, &x->p->last, (uint32_t)list[i].seq);
+    return KIN_OK;
+}
+
 static kin_status put_events(struct assigning *x)
 {
     struct registry_names names = {
@@ -536,9 +570,27 @@ static kin_status put_events(struct assigning *x)
     size_t n;
     kin_status status = registry_events(&x->arena, &x->change, &x->verdict, &names,
                                         live_batch_now(x->live), x->live->next_event, &events, &n);
-    for (size_t i = 0; i < n && status == KIN_OK; i++)
-        live_put_event(x->live, &x->p->last, x->live->next_event++, &events[i]);
-    return status;
+    if (status != KIN_OK)
+        return status;
+    uint64_t first = x->live->next_event;
+    size_t named = 0, at = 0;
+    for (size_t i = 0; i < n; i++) {
+        live_put_event_text(x->live, &x->p->last, x->live->next_event++, &events[i]);
+        named += events[i].other_count + 1;
+    }
+    struct named *list = kin_arena_alloc(&x->arena, (named + 1) * sizeof *list);
+    if (!list)
+        return KIN_E_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        list[at++] = (struct named){&events[i].id, first + i};
+        for (size_t k = 0; k < events[i].other_count; k++)
+            list[at++] = (struct named){&events[i].others[k], first + i};
+    }
+    if (at > 1)
+        qsort(list, at, sizeof *list, by_id);
+    for (size_t i = 0; i < at; i++)
+        live_put_named(x->live, &x->p->last, list[i].seq, list[i].id);
+    return KIN_OK;
 }
 
 static void put_records(struct assigning *x)
@@ -590,8 +642,9 @@ static kin_status assign(struct assigning *x)
         g->has_split_from = from != REGISTRY_NONE;
         if (g->has_split_from)
             g->split_from = x->before_ids[from];
-        live_put_group(x->live, &x->p->last, x->after_groups[a]);
     }
+    if (status == KIN_OK)
+        status = put_new_groups(x);
     if (status == KIN_OK)
         status = put_events(x);
     if (status == KIN_OK)
@@ -664,6 +717,14 @@ static struct live *freeze(struct kin_coordinator *c, bool *wait)
     return *wait ? NULL : old;
 }
 
+uint32_t live_put_since(const struct live *live)
+{
+    uint32_t n = 0;
+    for (uint32_t i = live->base_records; i < live->graph.count; i++)
+        n += !live->graph.records[i].dead;
+    return n;
+}
+
 void live_prepare(struct kin_coordinator *c)
 {
     struct cjob *job = c->job;
@@ -676,6 +737,14 @@ void live_prepare(struct kin_coordinator *c)
     job->prepare_waits = wait;
     if (wait)
         return; /* the tick comes again */
+    if (old && !job->rec->replace && live_put_since(old)) {
+        uint32_t n = live_put_since(old);
+        job_fail(c, KIN_E_EXISTS,
+                 "%u record%s put into what is served since; the sources may not have %s: run the "
+                 "job with --replace, or export them first",
+                 n, n == 1 ? " was" : "s were", n == 1 ? "it" : "them");
+        return;
+    }
     if (!old && c->next_slot >= 64) {
         job_fail(c, KIN_E_LIMIT, "64 workflows are served already");
         return;

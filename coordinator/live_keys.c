@@ -201,18 +201,30 @@ void live_put_applied(struct live *live, struct live_puts *p, uint64_t applied, 
     live_put_kv(p, DB_LIVE, live_key_str(&key), (struct kin_str){(char *)value, sizeof value});
 }
 
-void live_put_event(struct live *live, struct live_puts *p, uint64_t seq,
-                    const struct registry_event *event)
+void live_put_event_text(struct live *live, struct live_puts *p, uint64_t seq,
+                         const struct registry_event *event)
 {
     struct live_key key = live_key_of(live->slot, 'F');
     live_key_u64(&key, seq);
     live_put_kv(p, DB_FEED, live_key_str(&key), event->json);
-    for (size_t i = 0; i <= event->other_count; i++) {
-        struct live_key named = live_key_of(live->slot, 'I');
-        live_key_id(&named, i < event->other_count ? &event->others[i] : &event->id);
-        live_key_u64(&named, seq);
-        live_put_kv(p, DB_FEED, live_key_str(&named), KIN_STR(""));
-    }
+}
+
+void live_put_named(struct live *live, struct live_puts *p, uint64_t seq,
+                    const struct registry_id *id)
+{
+    struct live_key named = live_key_of(live->slot, 'I');
+    live_key_id(&named, id);
+    live_key_u64(&named, seq);
+    live_put_kv(p, DB_FEED, live_key_str(&named), KIN_STR(""));
+}
+
+void live_put_event(struct live *live, struct live_puts *p, uint64_t seq,
+                    const struct registry_event *event)
+{
+    live_put_event_text(live, p, seq, event);
+    live_put_named(live, p, seq, &event->id);
+    for (size_t i = 0; i < event->other_count; i++)
+        live_put_named(live, p, seq, &event->others[i]);
 }
 
 void live_put_group(struct live *live, struct live_puts *p, uint32_t group)

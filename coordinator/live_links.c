@@ -52,10 +52,48 @@ static uint16_t rule_of(const struct live_link *link)
     return link->kind == KIN_LINK_MUST ? LIVE_MUST : LIVE_NEVER;
 }
 
+static uint64_t link_bit(const struct live *live, uint16_t source, struct kin_str id)
+{
+    return kin_hash64(id.p, id.n, source) & live->link_mask;
+}
+
+static void note_ends(struct live *live, const struct live_link *link)
+{
+    for (unsigned k = 0; k < 2; k++) {
+        uint64_t bit = link_bit(live, link->source[k], kin_str_of(link->id[k]));
+        live->link_bits[bit / 64] |= (uint64_t)1 << (bit % 64);
+    }
+}
+
+/* Sixteen bits for each end of a link, at least. */
+static kin_status note_link(struct live *live, const struct live_link *link)
+{
+    if (!live->link_bits || live->link_mask < live->link_count * 32) {
+        uint64_t bits = 4096;
+        while (bits < live->link_count * 64)
+            bits *= 2;
+        uint64_t *fresh = kin_calloc(bits / 64, sizeof *fresh);
+        if (!fresh)
+            return KIN_E_NOMEM;
+        kin_free(live->link_bits);
+        live->link_bits = fresh;
+        live->link_mask = bits - 1;
+        for (const struct live_link *l = live->links; l; l = l->next)
+            note_ends(live, l);
+    }
+    note_ends(live, link);
+    return KIN_OK;
+}
+
 kin_status live_links_attach(struct live *live, uint32_t record)
 {
     struct live_graph *g = &live->graph;
     kin_status status = KIN_OK;
+    if (!live->link_bits)
+        return KIN_OK;
+    uint64_t bit = link_bit(live, g->records[record].source, live_graph_id(g, record));
+    if (!(live->link_bits[bit / 64] >> (bit % 64) & 1))
+        return KIN_OK;
     for (const struct live_link *link = live->links; link && status == KIN_OK; link = link->next) {
         for (unsigned k = 0; k < 2; k++) {
             if (link->source[k] != g->records[record].source ||
@@ -77,6 +115,8 @@ kin_status live_links_add(struct live *live, struct live_link *link)
     link->next = live->links;
     live->links = link;
     live->link_count++;
+    if (note_link(live, link) != KIN_OK)
+        return KIN_E_NOMEM;
     return a == LIVE_NONE || b == LIVE_NONE || a == b
                ? KIN_OK
                : live_graph_edge(&live->graph, a, b, rule_of(link), 0, &added);

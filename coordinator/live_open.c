@@ -22,6 +22,7 @@ void live_put_head(const struct live *live, struct live_puts *p)
     kin_buf_u32(&value, HEAD_FORMAT);
     kin_buf_u64(&value, live->run);
     kin_buf_u64(&value, live->base_batches);
+    kin_buf_u32(&value, live->base_records);
     kin_buf_u32(&value, live->shards.workers);
     kin_buf_put(&value, live->shards.owner, KIN_SHARDS);
     for (unsigned w = 0; w < live->shards.workers; w++)
@@ -88,6 +89,7 @@ static kin_status read_head(struct reading *r, struct kin_str value)
         return KIN_E_VERSION;
     live->run = kin_cursor_u64(&c);
     live->base_batches = kin_cursor_u64(&c);
+    live->base_records = kin_cursor_u32(&c);
     uint32_t workers = kin_cursor_u32(&c);
     struct kin_str owners = {(const char *)kin_cursor_take(&c, KIN_SHARDS), KIN_SHARDS};
     if (c.bad || !kin_shard_map_read(owners, workers, &live->shards))

@@ -54,6 +54,7 @@ static bool submit(struct aws_call *call, const json_t *workflow, const struct a
     const char *dir = aws_local_path(aws_text(out, "outputS3Path"));
     m.u.submit.out_dir = kin_str_of(dir ? dir : "");
     m.u.submit.serve = true;
+    m.u.submit.replace = true;
     bool good = aws_ask(call, &m, NULL, AWS_ASK_MS, KIN_MSG_SUBMITTED, &a);
     if (good && a.m.u.submitted.status != KIN_OK)
         good = aws_fail_status(call, a.m.u.submitted.status, a.m.u.submitted.text,
