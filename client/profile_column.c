@@ -20,13 +20,7 @@ static bool is_letter(char c)
 
 struct kin_str kin_profile_trim(struct kin_str v)
 {
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
-        v.p++;
-        v.n--;
-    }
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
+    return kin_str_trimmed(v);
 }
 
 static bool equals(struct kin_str v, const char *lower)

@@ -86,7 +86,8 @@ static uint64_t text_hash(const char *text, uint64_t seed)
 
 static uint64_t token_of(const struct kin_remote_job *job, const struct lister *l)
 {
-    uint8_t options[2] = {(uint8_t)(job->pairs | job->serve << 1 | job->replace << 2), (uint8_t)job->at_coordinator};
+    uint8_t options[2] = {(uint8_t)(job->pairs | job->serve << 1 | job->replace << 2),
+                          (uint8_t)job->at_coordinator};
     uint64_t token = kin_hash64(job->workflow.p, job->workflow.n, 0);
     token = kin_hash64(options, sizeof options, token);
     token = text_hash(job->base_dir, token);

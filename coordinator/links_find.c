@@ -46,17 +46,6 @@ const char *kin_links_new_file(struct kin_links_found *l, const char *path, kin_
 
 /* ---- rows ---- */
 
-static struct kin_str trimmed(struct kin_str v)
-{
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
-        v.p++;
-        v.n--;
-    }
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
-}
-
 static struct kin_str cell_of(const struct kin_rows *rows, const struct kin_row *row,
                               struct kin_str column)
 {
@@ -64,7 +53,7 @@ static struct kin_str cell_of(const struct kin_rows *rows, const struct kin_row 
     const struct kin_str *names = kin_rows_columns(rows, &count);
     for (size_t i = 0; i < row->count; i++) {
         if (row->cells[i].column < count && kin_str_eq(names[row->cells[i].column], column))
-            return trimmed(row->cells[i].value);
+            return kin_str_trimmed(row->cells[i].value);
     }
     return (struct kin_str){NULL, 0};
 }

@@ -120,7 +120,7 @@ struct live {
     struct kin_shard_map shards;
     struct live_worker workers[KIN_WORKERS_MAX];
     uint64_t base_batches;
-    uint32_t base_records; /* of the run; those with higher numbers were put since */
+    uint32_t base_records;            /* of the run; those with higher numbers were put since */
     struct kin_frame *open_payload;   /* plan and dead records */
     struct live_explainer *explainer; /* live_explain.c; NULL: not asked for yet */
 

@@ -109,17 +109,6 @@ static bool is_true(struct kin_str v)
     return false;
 }
 
-static struct kin_str trim(struct kin_str v)
-{
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
-        v.p++;
-        v.n--;
-    }
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
-}
-
 static const struct kin_str ANY_ID = {"$id", 3}, DELETE_COLUMN = {"DELETE", 6};
 
 /* What a line says beside its values. */
@@ -138,7 +127,7 @@ static struct told read_told(struct form_task *t, const struct kin_row *row)
         struct kin_str name = names[row->cells[i].column];
         bool any = kin_str_eq(name, ANY_ID), marks = kin_str_eq(name, DELETE_COLUMN);
         if (any || kin_str_eq(name, id_column))
-            told.id = told.id.n ? told.id : trim(row->cells[i].value);
+            told.id = told.id.n ? told.id : kin_str_trimmed(row->cells[i].value);
         told.remove = told.remove || (marks && is_true(row->cells[i].value));
         told.rewritten = told.rewritten || any || marks;
     }

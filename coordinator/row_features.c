@@ -94,14 +94,7 @@ struct kin_str row_features_cell(struct row_features *r, const struct kin_row *r
 
 struct kin_str row_features_id(struct row_features *r, const struct kin_row *row)
 {
-    struct kin_str v = row_features_cell(r, row, r->id);
-    while (v.n && (v.p[0] == ' ' || v.p[0] == '\t')) {
-        v.p++;
-        v.n--;
-    }
-    while (v.n && (v.p[v.n - 1] == ' ' || v.p[v.n - 1] == '\t'))
-        v.n--;
-    return v;
+    return kin_str_trimmed(row_features_cell(r, row, r->id));
 }
 
 int64_t row_features_updated(struct row_features *r, const struct kin_row *row)

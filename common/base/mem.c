@@ -98,6 +98,17 @@ bool kin_str_eq(struct kin_str a, struct kin_str b)
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
+struct kin_str kin_str_trimmed(struct kin_str s)
+{
+    while (s.n && (s.p[0] == ' ' || s.p[0] == '\t')) {
+        s.p++;
+        s.n--;
+    }
+    while (s.n && (s.p[s.n - 1] == ' ' || s.p[s.n - 1] == '\t'))
+        s.n--;
+    return s;
+}
+
 int kin_str_cmp(struct kin_str a, struct kin_str b)
 {
     size_t n = a.n < b.n ? a.n : b.n;

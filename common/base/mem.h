@@ -29,6 +29,7 @@ struct kin_str {
 #define KIN_STR(literal) ((struct kin_str){(literal), sizeof(literal) - 1})
 struct kin_str kin_str_of(const char *terminated);
 bool kin_str_eq(struct kin_str a, struct kin_str b);
+struct kin_str kin_str_trimmed(struct kin_str s);    /* without blanks and tabs around it */
 int kin_str_cmp(struct kin_str a, struct kin_str b); /* bytes, then length: memcmp order */
 
 /* Growable bytes. {0} is a valid empty buffer. Once an append failed, `failed` stays set and later
