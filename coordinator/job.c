@@ -1,4 +1,4 @@
-#include "coordinator/impl.h"
+#include "coordinator/live.h"
 
 #include <string.h>
 
@@ -307,6 +307,14 @@ static void start_finish(struct ctask *task)
         t->record = t->old_keys = (struct kin_buf){0};
         job->listed = true;
         job_ready(c);
+        return;
+    }
+    if (live_serves_run(c, t->found_id)) {
+        /* it was put in place, and only that it is done was not noted any more */
+        job->id = t->found_id;
+        job->served = true;
+        job_phase(c, KIN_PHASE_DONE);
+        job_over(c, KIN_OK, "");
         return;
     }
     if (!member_restore(c, (struct kin_str){(const char *)t->owners.p, t->owners.n})) {

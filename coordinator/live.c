@@ -21,6 +21,15 @@ struct live *live_find(struct kin_coordinator *c, struct kin_str workflow)
     return NULL;
 }
 
+bool live_serves_run(const struct kin_coordinator *c, uint64_t run)
+{
+    for (const struct live *live = c->lives; live; live = live->next) {
+        if (live->run == run)
+            return true;
+    }
+    return false;
+}
+
 bool live_partial(const struct live *live)
 {
     for (unsigned w = 0; w < live->shards.workers; w++) {

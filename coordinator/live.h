@@ -30,7 +30,8 @@ enum {
     LIVE_CLUSTER_MAX = 5000,          /* the same, where it has to be looked into */
     LIVE_ANSWER_US = 2 * 1000 * 1000, /* a worker that is slower counts as away, for a lookup */
     LIVE_WAITS_MAX = 256,             /* long polls */
-    LIVE_INLINE_RECORDS = 8           /* a LOOKUP of so many is normalised on the loop */
+    LIVE_INLINE_RECORDS = 8,          /* a LOOKUP of so many is normalised on the loop */
+    LIVE_INLINE_BYTES = 65536
 };
 
 struct live;
@@ -153,6 +154,7 @@ struct live {
 };
 
 struct live *live_find(struct kin_coordinator *c, struct kin_str workflow); /* NULL */
+bool live_serves_run(const struct kin_coordinator *c, uint64_t run);
 /* Why there is none: KIN_E_NOTFOUND, or KIN_E_BUSY while the store is read. */
 kin_status live_missing(const struct kin_coordinator *c);
 static inline uint64_t live_batch_now(const struct live *live)

@@ -80,28 +80,44 @@ static bool edge_is_sound(const struct live *live, const struct live_batch *b, c
     return rule < w->rule_count + (w->model != NULL);
 }
 
+/* The members of a hub that absorbed another one are all told to the store as its own. */
+static void store_absorbed(struct live *live, struct live_batch *b, const struct live_joined *j)
+{
+    const struct live_graph *g = &live->graph;
+    for (uint32_t m = g->hubs[j->hub].first; m != LIVE_NONE; m = g->members[m].next) {
+        uint32_t record = g->members[m].record;
+        struct live_key key = live_key_member(live, j->absorbed, record);
+        live_put_delete(&b->store, DB_LIVE, live_key_str(&key));
+        live_put_member(live, &b->store, j->hub, record);
+        kin_buf_u32(&b->seeds, record);
+    }
+}
+
 static kin_status take_edge(struct live *live, struct live_batch *b, const uint8_t *p)
 {
     struct live_graph *g = &live->graph;
-    uint32_t x = kin_le32(p), y = kin_le32(p + 4), rule = kin_le32(p + 8), hub;
+    uint32_t x = kin_le32(p), y = kin_le32(p + 4), rule = kin_le32(p + 8);
     int32_t weight = (int32_t)kin_le32(p + 12);
-    bool made, joined;
+    struct live_joined j;
     kin_status status;
     if (g->records[x].dead || g->records[y].dead)
         return KIN_OK;
     if (!(rule & KIN_EDGE_STAR)) {
+        bool made;
         status = live_graph_edge(g, x, y, (uint16_t)rule, weight, &made);
         if (status == KIN_OK && made)
             live_put_edge(live, &b->store, x, y, (uint16_t)rule, weight);
         return status;
     }
-    status = live_graph_star(g, x, y, kin_le64(p + 16), (uint16_t)rule, &hub, &made, &joined);
-    if (status == KIN_OK && made) {
-        live_put_member(live, &b->store, hub, y);
+    status = live_graph_star(g, x, y, kin_le64(p + 16), (uint16_t)rule, &j);
+    if (status == KIN_OK && j.b) {
+        live_put_member(live, &b->store, j.hub, y);
         kin_buf_u32(&b->seeds, y);
     }
-    if (status == KIN_OK && joined)
-        live_put_member(live, &b->store, hub, x);
+    if (status == KIN_OK && j.a)
+        live_put_member(live, &b->store, j.hub, x);
+    if (status == KIN_OK && j.absorbed != LIVE_NONE)
+        store_absorbed(live, b, &j);
     return status;
 }
 

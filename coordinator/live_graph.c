@@ -314,25 +314,47 @@ kin_status live_graph_hub_member(struct live_graph *g, uint32_t hub, uint64_t ke
     return status == KIN_OK ? hub_join(g, hub, record) : status;
 }
 
+/* All members of one hub become members of another. */
+static void hub_absorb(struct live_graph *g, uint32_t to, uint32_t from)
+{
+    struct live_hub *h = &g->hubs[to], *old = &g->hubs[from];
+    for (uint32_t at = old->first, next; at != LIVE_NONE; at = next) {
+        struct live_member *m = &g->members[at];
+        next = m->next;
+        m->hub = to;
+        m->next = h->first;
+        m->prev = LIVE_NONE;
+        if (h->first != LIVE_NONE)
+            g->members[h->first].prev = at;
+        h->first = at;
+    }
+    h->count += old->count;
+    old->count = 0;
+    old->first = LIVE_NONE;
+}
+
 kin_status live_graph_star(struct live_graph *g, uint32_t a, uint32_t b, uint64_t key,
-                           uint16_t rule, uint32_t *hub, bool *made, bool *joined)
+                           uint16_t rule, struct live_joined *out)
 {
     uint32_t of_b = member_find(g, b, key), of_a = member_find(g, a, key);
     kin_status status = KIN_OK;
-    *made = *joined = false;
+    *out = (struct live_joined){.absorbed = LIVE_NONE};
     if (of_b == LIVE_NONE) {
-        *hub = of_a == LIVE_NONE ? g->hub_count : g->members[of_a].hub;
+        out->hub = of_a == LIVE_NONE ? g->hub_count : g->members[of_a].hub;
         if (of_a == LIVE_NONE)
-            status = hub_make(g, *hub, key, rule);
+            status = hub_make(g, out->hub, key, rule);
         if (status == KIN_OK)
-            status = hub_join(g, *hub, b);
-        *made = status == KIN_OK;
+            status = hub_join(g, out->hub, b);
+        out->b = status == KIN_OK;
     } else {
-        *hub = g->members[of_b].hub;
+        out->hub = g->members[of_b].hub;
     }
     if (status == KIN_OK && of_a == LIVE_NONE) {
-        status = hub_join(g, *hub, a);
-        *joined = status == KIN_OK;
+        status = hub_join(g, out->hub, a);
+        out->a = status == KIN_OK;
+    } else if (status == KIN_OK && g->members[of_a].hub != out->hub) {
+        out->absorbed = g->members[of_a].hub;
+        hub_absorb(g, out->hub, out->absorbed);
     }
     return status;
 }

@@ -124,10 +124,15 @@ void live_graph_remove(struct live_graph *g, uint32_t record, struct kin_buf *se
 kin_status live_graph_edge(struct live_graph *g, uint32_t a, uint32_t b, uint16_t rule,
                            int32_t weight, bool *added) KIN_MUST_CHECK;
 void live_graph_edge_drop(struct live_graph *g, uint32_t a, uint32_t b, uint16_t rule);
-/* Puts a into the hub of b under the star's key, which is made if there is none. *hub: its number;
- * *made: b was put into it, too; *joined: a was not in it before. */
+/* Puts a into the hub of b under the star's key, which is made if there is none. Two hubs become
+ * one: in across_sources a star of one source may be known in parts. */
+struct live_joined {
+    uint32_t hub;
+    bool a, b;         /* was not in it before */
+    uint32_t absorbed; /* another hub, whose members are now this one's; LIVE_NONE */
+};
 kin_status live_graph_star(struct live_graph *g, uint32_t a, uint32_t b, uint64_t key,
-                           uint16_t rule, uint32_t *hub, bool *made, bool *joined) KIN_MUST_CHECK;
+                           uint16_t rule, struct live_joined *out) KIN_MUST_CHECK;
 /* As the store has it: hub numbers may come in any order. */
 kin_status live_graph_hub_member(struct live_graph *g, uint32_t hub, uint64_t key, uint16_t rule,
                                  uint32_t record) KIN_MUST_CHECK;

@@ -284,7 +284,8 @@ void live_serve_links(struct kin_coordinator *c, kin_node_id from, const struct 
                     "no such workflow is served");
         return;
     }
-    const struct live_link **list = kin_reallocarray(NULL, live->link_count, sizeof *list);
+    const struct live_link **list =
+        kin_reallocarray(NULL, live->link_count, sizeof(const struct live_link *));
     uint32_t limit = m->u.links.limit ? m->u.links.limit : LINKS_PAGE;
     limit = limit < LINKS_PAGE_MAX ? limit : LINKS_PAGE_MAX;
     size_t n = 0, told = 0;
@@ -295,7 +296,7 @@ void live_serve_links(struct kin_coordinator *c, kin_node_id from, const struct 
     for (const struct live_link *link = live->links; link; link = link->next)
         list[n++] = link;
     if (n > 1)
-        qsort(list, n, sizeof *list, by_name);
+        qsort(list, n, sizeof(const struct live_link *), by_name);
     struct kin_buf json = {0};
     uint64_t next = 0, after = m->u.links.after;
     for (size_t i = 0; i < n; i++) {

@@ -345,7 +345,7 @@ static bool is_small(const struct kin_frame *f)
         p = p ? p + 1 : end;
         lines++;
     }
-    return lines <= LIVE_INLINE_RECORDS && f->payload.n <= 64 * 1024;
+    return lines <= LIVE_INLINE_RECORDS && f->payload.n <= LIVE_INLINE_BYTES;
 }
 
 static const char *check(const struct live *live, const struct kin_message *m,

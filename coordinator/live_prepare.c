@@ -234,10 +234,12 @@ static kin_status list_people(struct assigning *x)
     if (!x->list || !then || (before && !x->source_now))
         return KIN_E_NOMEM;
     memset(then, 0xff, 2 * (x->live->workflow->source_count + 1));
-    for (uint16_t s = 0; before && s < x->old->workflow->source_count; s++) {
+    for (size_t k = 0; before && k < x->old->workflow->source_count; k++) {
+        uint16_t s = (uint16_t)k;
         x->source_now[s] = UINT16_MAX; /* one that is no more sorts last */
-        for (uint16_t t = 0; t < x->live->workflow->source_count; t++) {
-            if (strcmp(x->old->workflow->sources[s].name, x->live->workflow->sources[t].name))
+        for (size_t i = 0; i < x->live->workflow->source_count; i++) {
+            uint16_t t = (uint16_t)i;
+            if (strcmp(x->old->workflow->sources[s].name, x->live->workflow->sources[t].name) != 0)
                 continue;
             x->source_now[s] = t;
             then[t] = s;

@@ -1,10 +1,15 @@
 #ifndef KIN_TESTS_REGISTRY_KIT_H
 #define KIN_TESTS_REGISTRY_KIT_H
 /* Events of the change feed in short, for tests: read back from their JSON, and checked against
- * what the event says beside it. Included after cmocka. */
+ * what the event says beside it. */
 #include "coordinator/registry.h"
 
 #include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
 
 /* An id whose bytes are all the same letter is that letter, any other its digits. */
 static void kit_short_id(struct kin_buf *out, const char *digits)
