@@ -194,12 +194,9 @@ static uint32_t find_or_answer(struct live *live, kin_node_id from, uint64_t req
     enum { NAME_COLUMNS = 100 };
     const struct kin_workflow *w = live->workflow;
     struct kin_buf text = {0};
-    size_t s = 0;
-    while (s < w->source_count && !kin_str_eq(source, kin_str_of(w->sources[s].name)))
-        s++;
-    if (s < w->source_count) {
-        uint32_t record =
-            live_graph_committed(&live->graph, live_graph_find(&live->graph, (uint16_t)s, id));
+    uint16_t s = kin_workflow_source_named(w, source);
+    if (s != KIN_NO_SOURCE) {
+        uint32_t record = live_graph_committed(&live->graph, live_graph_find(&live->graph, s, id));
         if (record != LIVE_NONE)
             return record;
         kin_buf_printf(&text, "no record of source '%s' has the id '", w->sources[s].name);

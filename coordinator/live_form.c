@@ -535,12 +535,9 @@ static const char *check_put(struct live *live, const struct kin_message *m,
 {
     const struct kin_workflow *w = live->workflow;
     struct kin_str name = m->u.put.source;
-    uint16_t s = 0;
-    while (name.n && s < w->source_count && !kin_str_eq(name, kin_str_of(w->sources[s].name)))
-        s++;
-    *source = s;
+    *source = name.n ? kin_workflow_source_named(w, name) : 0;
     *status = KIN_E_INVAL;
-    if (s == w->source_count || (!name.n && w->source_count > 1))
+    if (*source == KIN_NO_SOURCE || (!name.n && w->source_count > 1))
         return name.n ? "the workflow has no such source" : "the source has to be named";
     *status = KIN_E_LIMIT;
     if (f->payload.n > KIN_LIVE_PAYLOAD_MAX || lines > KIN_LIVE_RECORDS_MAX)

@@ -156,14 +156,8 @@ kin_status live_links_take(struct live *live, struct live_link *link, struct kin
 
 static const char *source_of(const struct live *live, struct kin_str name, uint16_t *out)
 {
-    const struct kin_workflow *w = live->workflow;
-    for (uint16_t s = 0; s < w->source_count; s++) {
-        if (kin_str_eq(name, kin_str_of(w->sources[s].name))) {
-            *out = s;
-            return NULL;
-        }
-    }
-    return "the workflow has no such source";
+    *out = kin_workflow_source_named(live->workflow, name);
+    return *out == KIN_NO_SOURCE ? "the workflow has no such source" : NULL;
 }
 
 static void put_end(const struct live *live, const struct live_link *link, unsigned k,

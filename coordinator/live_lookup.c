@@ -358,11 +358,8 @@ static const char *check(const struct live *live, const struct kin_message *m,
     *status = KIN_E_LIMIT;
     if (f->payload.n > KIN_LIVE_PAYLOAD_MAX)
         return "more than 8 MiB in one request";
-    *source = KIN_LIVE_NO_SOURCE;
-    for (uint16_t s = 0; s < w->source_count && m->u.lookup.source.n; s++) {
-        if (kin_str_eq(m->u.lookup.source, kin_str_of(w->sources[s].name)))
-            *source = s;
-    }
+    *source = m->u.lookup.source.n ? kin_workflow_source_named(w, m->u.lookup.source)
+                                   : KIN_LIVE_NO_SOURCE;
     *status = KIN_E_INVAL;
     if (m->u.lookup.source.n && *source == KIN_LIVE_NO_SOURCE)
         return "the workflow has no such source";

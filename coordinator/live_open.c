@@ -148,13 +148,10 @@ each(struct reading *r, unsigned db, const struct live_key *prefix, size_t rest_
     return status == KIN_E_NOTFOUND ? KIN_OK : status;
 }
 
-static uint16_t source_named(const struct kin_workflow *w, struct kin_str name)
+static uint16_t founder_source(const struct kin_workflow *w, struct kin_str name)
 {
-    for (uint16_t s = 0; s < w->source_count; s++) {
-        if (kin_str_eq(name, kin_str_of(w->sources[s].name)))
-            return s;
-    }
-    return 0; /* a founder of a source that the workflow had once */
+    uint16_t s = kin_workflow_source_named(w, name);
+    return s == KIN_NO_SOURCE ? 0 : s; /* of a source that the workflow had once */
 }
 
 static kin_status take_entry(struct reading *r, const uint8_t *rest, struct kin_str value)
@@ -170,7 +167,7 @@ static kin_status take_entry(struct reading *r, const uint8_t *rest, struct kin_
     if (e.state != REGISTRY_LIVE)
         return live_graph_retire(&live->graph, &id, e.state == REGISTRY_ALIAS ? &e.survivor : NULL);
     uint32_t at = live_graph_group_new(
-        &live->graph, &id, e.born, source_named(live->workflow, e.founder_source), e.founder_id);
+        &live->graph, &id, e.born, founder_source(live->workflow, e.founder_source), e.founder_id);
     if (at == LIVE_NONE)
         return KIN_E_NOMEM;
     struct live_group *g = &live->graph.groups[at];

@@ -139,12 +139,9 @@ static kin_status copy_links(struct live *live, const struct live *old, const st
         struct live_link link = *l;
         bool known = !l->of_file;
         for (unsigned k = 0; k < 2; k++) {
-            const char *name = old->workflow->sources[l->source[k]].name;
-            uint16_t s = 0;
-            while (s < w->source_count && strcmp(w->sources[s].name, name) != 0)
-                s++;
-            known = known && s < w->source_count;
-            link.source[k] = s;
+            link.source[k] =
+                kin_workflow_source_named(w, kin_str_of(old->workflow->sources[l->source[k]].name));
+            known = known && link.source[k] != KIN_NO_SOURCE;
         }
         if (known)
             status = add_link(live, &link, to);
@@ -236,14 +233,11 @@ static kin_status list_people(struct assigning *x)
     memset(then, 0xff, 2 * (x->live->workflow->source_count + 1));
     for (size_t k = 0; before && k < x->old->workflow->source_count; k++) {
         uint16_t s = (uint16_t)k;
-        x->source_now[s] = UINT16_MAX; /* one that is no more sorts last */
-        for (size_t i = 0; i < x->live->workflow->source_count; i++) {
-            uint16_t t = (uint16_t)i;
-            if (strcmp(x->old->workflow->sources[s].name, x->live->workflow->sources[t].name) != 0)
-                continue;
-            x->source_now[s] = t;
+        uint16_t t = kin_workflow_source_named(x->live->workflow,
+                                               kin_str_of(x->old->workflow->sources[s].name));
+        x->source_now[s] = t; /* KIN_NO_SOURCE sorts last */
+        if (t != KIN_NO_SOURCE)
             then[t] = s;
-        }
     }
     for (uint32_t i = 0; i < now->count; i++) {
         const struct live_record *r = &now->records[i];

@@ -305,12 +305,10 @@ static bool read_entry(struct live *live, const struct registry_id *id, struct g
 
 static uint32_t find_record(const struct live *live, struct kin_str source, struct kin_str id)
 {
-    const struct kin_workflow *w = live->workflow;
-    for (uint16_t s = 0; s < w->source_count; s++) {
-        if (kin_str_eq(source, kin_str_of(w->sources[s].name)))
-            return live_graph_committed(&live->graph, live_graph_find(&live->graph, s, id));
-    }
-    return LIVE_NONE;
+    uint16_t s = kin_workflow_source_named(live->workflow, source);
+    return s == KIN_NO_SOURCE
+               ? LIVE_NONE
+               : live_graph_committed(&live->graph, live_graph_find(&live->graph, s, id));
 }
 
 void live_serve_group(struct kin_coordinator *c, kin_node_id from, const struct kin_message *m)

@@ -111,6 +111,17 @@ struct kin_workflow {
     struct kin_limits limits;
 };
 
+/* The source of that name; KIN_NO_SOURCE: there is none. */
+#define KIN_NO_SOURCE UINT16_MAX
+static inline uint16_t kin_workflow_source_named(const struct kin_workflow *w, struct kin_str name)
+{
+    for (size_t s = 0; s < w->source_count; s++) {
+        if (kin_str_eq(name, kin_str_of(w->sources[s].name)))
+            return (uint16_t)s;
+    }
+    return KIN_NO_SOURCE;
+}
+
 /* True if every component is looked into before it becomes MatchGroups. */
 static inline bool kin_workflow_refines(const struct kin_workflow *w)
 {

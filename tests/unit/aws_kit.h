@@ -3,6 +3,12 @@
 /* Requests and what is expected of their answers; include cmocka first. */
 #include "tests/unit/aws_fake.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
 struct kit {
     struct fake *fake;
     struct aws *aws;

@@ -31,7 +31,7 @@ struct signed_request {
     }
 
 static const struct signed_request vectors[] = {
-#include "tests/unit/sigv4_vectors.h"
+#include "tests/unit/sigv4_vectors.def"
 };
 enum { VECTORS = sizeof vectors / sizeof *vectors };
 
