@@ -30,7 +30,10 @@ static int by_founder(const void *a, const void *b, void *arg)
     struct kin_str x, y;
     live_graph_founder(f->g, f->groups[*(const uint32_t *)a], &s, &x);
     live_graph_founder(f->g, f->groups[*(const uint32_t *)b], &t, &y);
-    return s != t ? (s < t ? -1 : 1) : kin_str_cmp(x, y);
+    int c = s != t ? (s < t ? -1 : 1) : kin_str_cmp(x, y);
+    uint64_t born = f->g->groups[f->groups[*(const uint32_t *)a]].born;
+    uint64_t other = f->g->groups[f->groups[*(const uint32_t *)b]].born;
+    return c ? c : (born > other) - (born < other); /* ids of one founder, of two generations */
 }
 
 struct assignment {

@@ -274,7 +274,10 @@ static int by_founder(const void *a, const void *b, void *arg)
     live_graph_founder(&x->old->graph, x->before_groups[*(const uint32_t *)b], &t, &j);
     s = x->source_now[s];
     t = x->source_now[t];
-    return s != t ? (s < t ? -1 : 1) : kin_str_cmp(i, j);
+    int c = s != t ? (s < t ? -1 : 1) : kin_str_cmp(i, j);
+    uint64_t born = x->old->graph.groups[x->before_groups[*(const uint32_t *)a]].born;
+    uint64_t other = x->old->graph.groups[x->before_groups[*(const uint32_t *)b]].born;
+    return c ? c : (born > other) - (born < other); /* ids of one founder, of two generations */
 }
 
 /* Groups get dense numbers in the order of their smallest records. */
