@@ -16,6 +16,9 @@ struct oracle_record {
     int64_t updated; /* INT64_MIN: none */
     /* raw text of the values of each field, "" for none */
     char values[16][ORACLE_VALUES][64];
+    /* of oracle_run_under: which record of the base it still is, counted from 1; 0: it came later,
+     * or was put again */
+    int base;
 
     /* ---- found ---- */
     bool dead;
@@ -60,6 +63,40 @@ struct oracle {
 };
 
 void oracle_run(struct oracle *o);
-void oracle_free(struct oracle *o); /* what oracle_run allocated */
+void oracle_free(struct oracle *o); /* what oracle_run or oracle_run_under allocated */
+
+/* ---- after a batch ----
+ *
+ * What a batch fixed holds for all records that come later: a key that was oversized stays
+ * oversized, however few have it by now, and is refined as it was; a key that was ordinary stays
+ * ordinary, however many have it; values and words are as frequent as they were among the base.
+ * A key that is windowed says nothing about records that come later. Of the pairs that a window of
+ * the base found those remain whose records are both still there as they were. */
+struct oracle_plan;
+
+/* The plan of a batch over the base, which has run. Borrows its workflow, and its model for this
+ * call; aborts on anything unexpected. */
+struct oracle_plan *oracle_plan_new(const struct oracle *base);
+void oracle_plan_free(struct oracle_plan *plan);
+int oracle_plan_oversized(const struct oracle_plan *plan); /* keys */
+
+/* Edges, vetoes and MatchGroups of any records (no two of one identity) and links under the plan.
+ * o as for oracle_run; `compared` and `oversized` say nothing then, `windowed` is the number of
+ * records with a key that is windowed. Where the workflow names no files of links, components that
+ * a link runs through are clustered as if it did. */
+void oracle_run_under(struct oracle *o, struct oracle_plan *plan);
+
+/* What a record that is looked for has to do with each record of o. */
+struct oracle_hit {
+    int rule; /* that they match by, the number of rules for the model, from the primary threshold
+                 on; -1: they do not */
+    int32_t weight; /* of the model */
+    bool forbidden; /* a never rule holds between them */
+};
+/* o has run under the plan. r has source and values, and gets features (the caller's to free);
+ * of_source: it is as of its source, whose records do not count in across_sources. hits: one for
+ * each record. */
+void oracle_look(struct oracle *o, const struct oracle_plan *plan, struct oracle_record *r,
+                 bool of_source, struct oracle_hit *hits);
 
 #endif

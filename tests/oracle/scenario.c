@@ -212,7 +212,7 @@ static void set_value(uint64_t *r, char *to, const char *const *list, int n, int
     snprintf(to, 64, "%s", chance(r, 15) ? "" : text);
 }
 
-static void make_record(uint64_t *r, struct oracle_record *x, bool unique, int number)
+void scenario_record(uint64_t *r, bool unique, int number, struct oracle_record *x)
 {
     *x = (struct oracle_record){.updated = INT64_MIN};
     snprintf(x->id, sizeof x->id, "%s%d", chance(r, 50) ? "a" : "b",
@@ -229,30 +229,62 @@ static void make_record(uint64_t *r, struct oracle_record *x, bool unique, int n
         x->updated = 1000000 * (int64_t)(1 + below(r, 3));
 }
 
+enum { COLUMNS = 8 };
+static const char *const columns[COLUMNS] = {"first",  "last",   "dob", "email",
+                                             "phone1", "phone2", "tax", "price"};
+
+static const char *column_value(const struct oracle_record *x, int column)
+{
+    static const int fields[COLUMNS] = {F_FIRST, F_LAST,  F_DOB, F_EMAIL,
+                                        F_PHONE, F_PHONE, F_TAX, F_PRICE};
+    return x->values[fields[column]][column == 5];
+}
+
+static void put_updated(struct kin_buf *out, const struct oracle_record *x)
+{
+    if (x->updated != INT64_MIN)
+        kin_buf_printf(out, "%lld", (long long)(x->updated / 1000000));
+}
+
+void scenario_put_json(const struct oracle_record *x, struct kin_buf *out)
+{
+    kin_buf_printf(out, "{\"key\": \"%s\", \"at\": \"", x->id);
+    put_updated(out, x);
+    kin_buf_putc(out, '"');
+    for (int c = 0; c < COLUMNS; c++) {
+        if (*column_value(x, c))
+            kin_buf_printf(out, ", \"%s\": \"%s\"", columns[c], column_value(x, c));
+    }
+    kin_buf_puts(out, "}\n");
+}
+
+void scenario_put_fields(const struct oracle_record *x, struct kin_buf *out)
+{
+    kin_buf_puts(out, "{\"phone\": [");
+    for (int v = 0, n = 0; v < 2; v++) {
+        if (*x->values[F_PHONE][v])
+            kin_buf_printf(out, "%s\"%s\"", n++ ? ", " : "", x->values[F_PHONE][v]);
+    }
+    kin_buf_putc(out, ']');
+    for (int c = 0; c < COLUMNS; c++) {
+        if (c != 4 && c != 5 && *column_value(x, c))
+            kin_buf_printf(out, ", \"%s\": \"%s\"", columns[c], column_value(x, c));
+    }
+    kin_buf_puts(out, "}\n");
+}
+
 static void put_row(struct scenario_file *f, const struct oracle_record *x, bool jsonl)
 {
-    static const char *const columns[] = {"first",  "last",   "dob", "email",
-                                          "phone1", "phone2", "tax", "price"};
-    const char *values[] = {x->values[F_FIRST][0], x->values[F_LAST][0],  x->values[F_DOB][0],
-                            x->values[F_EMAIL][0], x->values[F_PHONE][0], x->values[F_PHONE][1],
-                            x->values[F_TAX][0],   x->values[F_PRICE][0]};
-    char at[32] = "";
-    if (x->updated != INT64_MIN)
-        snprintf(at, sizeof at, "%lld", (long long)(x->updated / 1000000));
     if (jsonl) {
-        kin_buf_printf(&f->bytes, "{\"key\": \"%s\", \"at\": \"%s\"", x->id, at);
-        for (int c = 0; c < COUNT(columns); c++) {
-            if (*values[c])
-                kin_buf_printf(&f->bytes, ", \"%s\": \"%s\"", columns[c], values[c]);
-        }
-        kin_buf_puts(&f->bytes, "}\n");
+        scenario_put_json(x, &f->bytes);
         return;
     }
     kin_csv_cell(&f->bytes, kin_str_of(x->id));
-    kin_buf_printf(&f->bytes, ",%s", at);
-    for (int c = 0; c < COUNT(columns); c++) {
+    kin_buf_putc(&f->bytes, ',');
+    put_updated(&f->bytes, x);
+    for (int c = 0; c < COLUMNS; c++) {
         kin_buf_putc(&f->bytes, ',');
-        kin_csv_cell(&f->bytes, kin_str_of(values[c]));
+        kin_csv_cell(&f->bytes, kin_str_of(column_value(x, c)));
     }
     kin_buf_putc(&f->bytes, '\n');
 }
@@ -285,7 +317,7 @@ static void write_files(struct scenario *s, uint64_t *r, int sources,
                 kin_buf_puts(&f->bytes, "key,at,first,last,dob,email,phone1,phone2,tax,price\n");
             int n = below(r, max / sources) + 1, first = at;
             for (int i = 0; i < n; i++, at++) {
-                make_record(r, &records[at], o->shuffle, at);
+                scenario_record(r, o->shuffle, at, &records[at]);
                 records[at].source = (uint32_t)source;
             }
             uint64_t shuffle = o->shuffle_seed;

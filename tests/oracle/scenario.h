@@ -35,6 +35,15 @@ struct scenario_options {
 struct scenario *scenario_new(uint64_t seed, const struct scenario_options *options);
 void scenario_free(struct scenario *s);
 
+/* ---- parts, for what goes on where a scenario ends ---- */
+
+/* A record as those of a scenario, but for its source. number: of its id, about it where ids need
+ * not be unique. */
+void scenario_record(uint64_t *state, bool unique, int number, struct oracle_record *out);
+/* A line of JSON with it: by the columns of its source, or by the fields of the workflow. */
+void scenario_put_json(const struct oracle_record *r, struct kin_buf *out);
+void scenario_put_fields(const struct oracle_record *r, struct kin_buf *out);
+
 /* Compares what a run wrote with the oracle; false with a message on stderr. files: text by name.
  */
 bool scenario_check(const struct scenario *s, struct kin_str matches, struct kin_str pairs,
