@@ -98,13 +98,10 @@ static void put_record_cell(const json_t *record, struct kin_buf *out)
 }
 
 /* A list of texts, or of records. */
-static void put_list(const json_t *o, const char *key, const char *name, struct kin_buf *out)
+static void put_items(const json_t *list, struct kin_buf *out)
 {
-    const json_t *list = json_object_get(o, key), *item;
+    const json_t *item;
     size_t i;
-    if (!json_array_size(list))
-        return;
-    put_name(out, name);
     json_array_foreach(list, i, item)
     {
         if (i)
@@ -115,6 +112,15 @@ static void put_list(const json_t *o, const char *key, const char *name, struct 
             put_text(out, (struct kin_str){json_string_value(item), json_string_length(item)});
     }
     kin_buf_putc(out, '\n');
+}
+
+static void put_list(const json_t *o, const char *key, const char *name, struct kin_buf *out)
+{
+    const json_t *list = json_object_get(o, key);
+    if (!json_array_size(list))
+        return;
+    put_name(out, name);
+    put_items(list, out);
 }
 
 static void put_rule(const json_t *o, struct kin_buf *out)
@@ -198,7 +204,11 @@ static void put_outcome(const json_t *o, struct kin_buf *out)
         put_text(out, kin_served_member(o, "reason"));
     }
     kin_buf_putc(out, '\n');
-    put_list(o, "disconnected", "  no longer with it", out);
+    const json_t *disconnected = json_object_get(o, "disconnected");
+    if (json_array_size(disconnected)) {
+        kin_buf_puts(out, "  no longer with it  ");
+        put_items(disconnected, out);
+    }
 }
 
 /* ---- GROUP ---- */

@@ -278,7 +278,7 @@ struct live_batch {
     struct kin_buf text;     /* ids of removals and lines, reasons */
     struct kin_buf removals; /* struct live_removal */
     struct kin_buf minted;   /* u32 rel */
-    struct live_link *link;  /* NULL: it is no link, or was taken in */
+    struct live_link *link;  /* NULL: it is no link, or was taken in; one that revokes stays */
     uint8_t link_name[16];
     bool link_missing; /* a link was to be revoked that was not there */
     /* for those who wait */
@@ -385,7 +385,8 @@ kin_status live_link_read(struct kin_str value, const struct kin_workflow *w,
 kin_status live_links_attach(struct live *live, uint32_t record) KIN_MUST_CHECK;
 /* A link that is new, and no record's edge yet is; owns it. */
 kin_status live_links_add(struct live *live, struct live_link *link) KIN_MUST_CHECK;
-/* A link is taken in, or revoked; ends that are there go to seeds. *found: there was one. */
+/* A link is taken in, which owns it then, or revoked, which stays the caller's; ends that are there
+ * go to seeds. *found: there was one. */
 kin_status live_links_take(struct live *live, struct live_link *link, struct kin_buf *seeds,
                            struct live_puts *store, bool *found) KIN_MUST_CHECK;
 /* docs.c */

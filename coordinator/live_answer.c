@@ -156,12 +156,12 @@ static void put_link_answer(struct live *live, const struct live_batch *b, struc
         live_answer(live->c, p->from, p->request, KIN_E_NOTFOUND, "there is no such link");
         return;
     }
-    for (const struct live_link *link = live->links; link; link = link->next) {
+    for (const struct live_link *link = live->links; link && !b->link; link = link->next) {
         if (memcmp(link->name, b->link_name, sizeof link->name) == 0)
             live_link_json(live, link, &json);
     }
-    if (!json.n)
-        kin_buf_puts(&json, "{\"kind\":\"revoke\"}\n");
+    if (b->link) /* one that revokes is among them no more */
+        live_link_json(live, b->link, &json);
     live_answer_json(live, p->from, p->request, &json, 0, false);
 }
 

@@ -158,7 +158,8 @@ static kin_status change_graph(struct live *live, struct live_batch *b)
     bool found;
     if (status == KIN_OK && b->link) {
         struct live_link *link = b->link;
-        b->link = NULL;
+        if (link->kind != KIN_LINK_REVOKE)
+            b->link = NULL;
         memcpy(b->link_name, link->name, sizeof b->link_name);
         status = live_links_take(live, link, &b->seeds, &b->store, &found);
         b->link_missing = !found;

@@ -145,11 +145,7 @@ kin_status live_links_take(struct live *live, struct live_link *link, struct kin
         kin_buf_u32(seeds, a);
         kin_buf_u32(seeds, b);
     }
-    if (link->kind == KIN_LINK_REVOKE) {
-        live_link_free(link);
-        return KIN_OK;
-    }
-    return live_links_add(live, link);
+    return link->kind == KIN_LINK_REVOKE ? KIN_OK : live_links_add(live, link);
 }
 
 /* ---- requests ---- */

@@ -213,25 +213,60 @@ static void on_forget(struct live_ask *ask)
     found_free(ask->arg);
 }
 
-/* Sends what has gathered. */
-void live_lookup_pump(struct live *live, unsigned worker)
+/* How many of the records that wait one LIVE_LOOKUP takes; *bytes: their features. */
+static size_t records_of_ask(const struct live_worker *w, size_t *bytes)
+{
+    size_t waiting = w->origins.n / sizeof(struct live_origin), n = 0;
+    *bytes = 0;
+    while (n < waiting && n < KIN_LIVE_RECORDS_MAX) {
+        size_t more = kin_features_bytes(w->features.p + *bytes);
+        if (n && *bytes + more > KIN_LIVE_PAYLOAD_MAX)
+            break;
+        *bytes += more;
+        n++;
+    }
+    return n;
+}
+
+static void drop_first(struct kin_buf *b, size_t n)
+{
+    b->n -= n;
+    if (b->n)
+        memmove(b->p, b->p + n, b->n);
+    else if (b->cap > KIN_LIVE_PAYLOAD_MAX) /* more than is usual */
+        kin_buf_deinit(b);
+}
+
+/* NULL: out of memory, and all waits on. */
+static struct found_ask *take_waiting(struct live_worker *w, struct kin_frame **out)
+{
+    size_t bytes, n = records_of_ask(w, &bytes);
+    struct found_ask *a = kin_calloc(1, sizeof *a);
+    struct kin_frame *f = a ? kin_frame_new(0) : NULL;
+    if (f) {
+        a->origins = kin_reallocarray(NULL, n, sizeof *a->origins);
+        kin_buf_put(&f->payload, w->features.p, bytes);
+    }
+    if (!f || !a->origins || f->payload.failed) {
+        kin_frame_unref(f);
+        if (a)
+            found_free(a);
+        return NULL;
+    }
+    memcpy(a->origins, w->origins.p, n * sizeof *a->origins);
+    a->count = n;
+    drop_first(&w->features, bytes);
+    drop_first(&w->origins, n * sizeof *a->origins);
+    *out = f;
+    return a;
+}
+
+static void ask_worker(struct live *live, unsigned worker, struct found_ask *a, struct kin_frame *f)
 {
     struct live_worker *w = &live->workers[worker];
-    if (!w->origins.n || w->lookups >= ASKS_AT_ONCE)
-        return;
     struct kin_message m = {.type = KIN_MSG_LIVE_LOOKUP};
     m.u.live_lookup.live = live->run;
     m.u.live_lookup.committed = live->applied;
-    struct found_ask *a = kin_calloc(1, sizeof *a);
-    struct kin_frame *f = a ? kin_frame_new(0) : NULL;
-    if (!f) {
-        kin_free(a);
-        return; /* the tick tries again */
-    }
-    f->payload = w->features;
-    a->origins = (struct live_origin *)(void *)w->origins.p;
-    a->count = w->origins.n / sizeof(struct live_origin);
-    w->features = w->origins = (struct kin_buf){0};
     w->lookups++;
     if (live_ask(live, worker, &m, f, LIVE_ANSWER_US, on_found, on_forget, a) == KIN_OK)
         return;
@@ -242,6 +277,19 @@ void live_lookup_pump(struct live *live, unsigned worker)
         origin_done(&a->origins[i]);
     }
     found_free(a);
+}
+
+/* Sends what has gathered. */
+void live_lookup_pump(struct live *live, unsigned worker)
+{
+    struct live_worker *w = &live->workers[worker];
+    while (w->origins.n && w->lookups < ASKS_AT_ONCE) {
+        struct kin_frame *f;
+        struct found_ask *a = take_waiting(w, &f);
+        if (!a)
+            return; /* the next answer or lookup tries again */
+        ask_worker(live, worker, a, f);
+    }
 }
 
 static uint64_t owners_of(const struct live *live, const uint8_t *rec)
@@ -272,13 +320,14 @@ static void ask_workers(struct live_lookup *x)
                 continue;
             }
             struct live_origin o = {x, (uint32_t)i};
-            kin_buf_put(&worker->features, rec, kin_features_bytes(rec));
-            kin_buf_put(&worker->origins, &o, sizeof o);
-            if (worker->features.failed || worker->origins.failed) {
+            if (!kin_buf_reserve(&worker->features, kin_features_bytes(rec)) ||
+                !kin_buf_reserve(&worker->origins, sizeof o)) {
                 worker->features.failed = worker->origins.failed = false;
-                x->partial = true; /* nothing was appended, or features that nobody waits for */
+                x->partial = true;
                 continue;
             }
+            kin_buf_put(&worker->features, rec, kin_features_bytes(rec));
+            kin_buf_put(&worker->origins, &o, sizeof o);
             x->waiting++;
         }
     }
