@@ -34,6 +34,8 @@ static const char help[] =
     "  --path PATH         of HTTP (default /v1/-/lookup); --header LINE: one more\n"
     "  --put-rate N        PUT requests a second beside, over --put-rpc URL (default: --rpc)\n"
     "  --put-batch N       records each (default 1000); --put-wait: until they are applied\n"
+    "  --put-records FILE  CSV of the records that are put (default: --records); their ids are\n"
+    "                      invented by number\n"
     "  --put-source NAME --id-column NAME (default id) --put-in-flight N (default 64)\n"
     "  --json              the result as JSON\n";
 
@@ -62,6 +64,7 @@ enum {
     O_PUT_BATCH,
     O_PUT_WAIT,
     O_PUT_SOURCE,
+    O_PUT_RECORDS,
     O_ID_COLUMN,
     O_PUT_IN_FLIGHT,
     O_JSON
@@ -91,6 +94,7 @@ static const struct option options[] = {{"rpc", 1, NULL, O_RPC},
                                         {"put-batch", 1, NULL, O_PUT_BATCH},
                                         {"put-wait", 0, NULL, O_PUT_WAIT},
                                         {"put-source", 1, NULL, O_PUT_SOURCE},
+                                        {"put-records", 1, NULL, O_PUT_RECORDS},
                                         {"id-column", 1, NULL, O_ID_COLUMN},
                                         {"put-in-flight", 1, NULL, O_PUT_IN_FLIGHT},
                                         {"json", 0, NULL, O_JSON},
@@ -162,7 +166,11 @@ static bool take_text(int c, struct settings *s)
         s->serve_http = optarg;
         return true;
     case O_RECORDS:
-        s->lookups.path = s->puts.path = optarg;
+        s->lookups.path = optarg;
+        s->puts.path = s->puts.path ? s->puts.path : optarg;
+        return true;
+    case O_PUT_RECORDS:
+        s->puts.path = optarg;
         return true;
     case O_LEAVE_OUT:
         kin_buf_clear(&s->leave_out);

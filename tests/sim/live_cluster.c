@@ -418,6 +418,7 @@ bool live_cluster_next_job(struct live_cluster *k)
         return false;
     make_sources(k, &base);
     oracle_run(&base);
+    live_cluster_disturb(k);
     bool ok = run_job(k);
     if (k->jobs > 2)
         drop(&k->base);

@@ -137,6 +137,7 @@ int main(int argc, char **argv)
         {"live: on full disks", 80, {.options = {.full = 10000, .out_fail = 20000}}},
         {"live: short of memory", 80, {.options = {.allocation = 1500}, .models = true}},
         {"live: one batch after another", 100, {.jobs = true, .models = true}},
+        {"live: batches under everything", 60, {.jobs = true, .chaos = 10, .models = true}},
     };
     bool ok = true;
     for (size_t i = 0; i < sizeof sweeps / sizeof *sweeps; i++) {
