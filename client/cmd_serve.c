@@ -193,10 +193,10 @@ static void on_signal(void *arg, int signal)
     stop(s);
 }
 
-static void on_local(void *arg, struct kin_frame *frame)
+static void on_local(void *arg, kin_node_id to, struct kin_frame *frame)
 {
     struct serve *s = arg;
-    gateway_host_on_frame(s->host, frame);
+    gateway_host_on_frame(s->host, to, frame);
 }
 
 static kin_status add_workers(void *arg, struct kin_live *live, struct kin_err *err)
@@ -232,7 +232,7 @@ static void *start(void *arg)
     struct kin_err err = {0};
     kin_status status = KIN_OK;
     if (s->file.workflow) {
-        struct kin_serve_job job = {.backend = gateway_host_backend(s->host),
+        struct kin_serve_job job = {.backend = gateway_host_own(s->host),
                                     .text = {(const char *)s->file.text.p, s->file.text.n},
                                     .name = s->file.workflow->name,
                                     .base_dir = s->base_dir,
@@ -274,14 +274,15 @@ static int run(struct serve *s, bool *leave)
                                          .ops = &kin_coordinator_ops,
                                          .args = &s->coordinator,
                                          .add_nodes = add_workers,
-                                         .local = GATEWAY_NODE,
+                                         .local = OWN_NODE,
                                          .on_local = on_local,
                                          .on_signal = on_signal,
                                          .arg = s};
     s->coordinator = (struct kin_coordinator_args){.workers = (unsigned)s->workers,
                                                    .lease_ms = 60 * 1000,
                                                    .results_dir = s->results,
-                                                   .files_dir = s->files ? s->files : "/",
+                                                   .files_dir = s->files,
+                                                   .own_node = OWN_NODE,
                                                    .version = KIN_VERSION,
                                                    .on_done = on_done,
                                                    .arg = s};

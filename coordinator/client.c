@@ -45,10 +45,12 @@ static bool is_below(const char *dir, const char *path)
     return true;
 }
 
-static const char *check_paths(const struct kin_coordinator *c, const struct jobrec *rec,
-                               const struct kin_workflow *w)
+static const char *check_paths(const struct kin_coordinator *c, kin_node_id from,
+                               const struct jobrec *rec, const struct kin_workflow *w)
 {
     const char *files = c->args->files_dir;
+    if (from == c->args->own_node)
+        return NULL;
     if (!files)
         return "this coordinator reads and writes no files for clients (--files)";
     if (!is_below(files, rec->out_dir))
@@ -87,7 +89,7 @@ static const char *check_listing(const struct jobrec *rec, const struct kin_work
 }
 
 /* Fills rec and checks it. KIN_OK, or why not. */
-static kin_status take_job(struct kin_coordinator *c, struct jobrec *rec,
+static kin_status take_job(struct kin_coordinator *c, kin_node_id from, struct jobrec *rec,
                            const struct kin_message *m, const struct kin_frame *f, char *text,
                            size_t text_bytes)
 {
@@ -129,7 +131,7 @@ static kin_status take_job(struct kin_coordinator *c, struct jobrec *rec,
     }
     kin_problems_deinit(&problems);
     rec->name = kin_strndup(w->name, strlen(w->name));
-    const char *wrong = rec->sent ? check_listing(rec, w) : check_paths(c, rec, w);
+    const char *wrong = rec->sent ? check_listing(rec, w) : check_paths(c, from, rec, w);
     if (!rec->name)
         wrong = "out of memory";
     kin_workflow_free(w);
@@ -172,7 +174,7 @@ static void on_submit(struct kin_coordinator *c, kin_node_id from, const struct 
     if (!rec)
         return;
     rec->id = new_id(c);
-    kin_status status = take_job(c, rec, m, f, text, sizeof text);
+    kin_status status = take_job(c, from, rec, m, f, text, sizeof text);
     if (status == KIN_OK) {
         rec->state = rec->sent ? KIN_JOB_UPLOADING : KIN_JOB_QUEUED;
         rec->asked_by = from;

@@ -175,7 +175,8 @@ struct kin_coordinator_args {
      * job's in a directory of its own. files_dir: what clients may name files in that the
      * coordinator itself reads and writes; NULL: none. */
     const char *results_dir, *files_dir;
-    const char *version; /* of the program, for the status */
+    kin_node_id own_node; /* of the process itself, whose jobs may name any file; 0: none */
+    const char *version;  /* of the program, for the status */
     uint8_t match_id_key[16];
     /* Once: the job is done, or failed (error says why; what was done stays in the store to be
      * resumed). Serving: the store failed at the start; nothing else. */

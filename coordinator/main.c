@@ -52,10 +52,10 @@ static void on_done(void *arg, kin_status status, const char *error)
     stop(p);
 }
 
-static void on_local(void *arg, struct kin_frame *frame)
+static void on_local(void *arg, kin_node_id to, struct kin_frame *frame)
 {
     struct coordinator_process *p = arg;
-    gateway_host_on_frame(p->host, frame);
+    gateway_host_on_frame(p->host, to, frame);
 }
 
 static void on_signal(void *arg, int signal)
@@ -220,7 +220,7 @@ static int run(struct coordinator_process *p, bool *leave)
                                          .threads = (unsigned)p->threads,
                                          .ops = &kin_coordinator_ops,
                                          .args = &p->args,
-                                         .local = GATEWAY_NODE,
+                                         .local = OWN_NODE,
                                          .on_local = on_local,
                                          .on_signal = on_signal,
                                          .arg = p};

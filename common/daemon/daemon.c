@@ -162,8 +162,8 @@ static void send_remote(void *arg, kin_node_id from, kin_node_id to, struct kin_
 {
     struct kin_daemon *d = arg;
     (void)from; /* the peer knows who we are since the handshake */
-    if (d->o.on_local && to == d->o.local)
-        d->o.on_local(d->o.arg, frame);
+    if (d->o.on_local && to >= d->o.local)
+        d->o.on_local(d->o.arg, to, frame);
     else if (d->rep && to >= d->o.rep_first && to - d->o.rep_first < REP_CONTEXTS)
         kin_rep_send(d->rep, to, frame);
     else

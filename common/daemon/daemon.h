@@ -38,10 +38,10 @@ struct kin_daemon_options {
     void *args;
     /* Coordinator: nodes beside it in the same process, e.g. workers; NULL: none. */
     kin_status (*add_nodes)(void *arg, struct kin_live *live, struct kin_err *err);
-    /* Coordinator: frames for this node, which is of no network and no world, go here, on the loop;
-     * consumes them. NULL: there is no such node. */
+    /* Coordinator: frames for this node and those above it, which are of no network and no world,
+     * go here, on the loop; consumes them. NULL: there are no such nodes. */
     kin_node_id local;
-    void (*on_local)(void *arg, struct kin_frame *frame);
+    void (*on_local)(void *arg, kin_node_id to, struct kin_frame *frame);
     void (*on_signal)(void *arg, int signal); /* SIGINT or SIGTERM, on the loop */
     /* A node's link came or went, on the loop; a hint, may be NULL. A worker's only one is that to
      * node 0. */

@@ -5,16 +5,17 @@
  * again every second until its time is over. Any thread. */
 #include "coordinator/gateway/backend.h"
 
-enum { GATEWAY_NODE = KIN_NODES_MAX - 1 };
+/* The gateway; and the process itself, which may name any file to its own coordinator. */
+enum { GATEWAY_NODE = KIN_NODES_MAX - 1, OWN_NODE = KIN_NODES_MAX - 2 };
 
 struct gateway_direct;
 
-/* deliver: hands a frame to the coordinator, as from GATEWAY_NODE; consumes it; must not block or
+/* deliver: hands a frame to the coordinator, as from a node of ours; consumes it; must not block or
  * call back. KIN_E_NOMEM. */
 kin_status gateway_direct_new(void (*deliver)(void *arg, struct kin_frame *frame), void *arg,
                               struct gateway_direct **out) KIN_MUST_CHECK;
 const struct gateway_backend *gateway_direct_backend(struct gateway_direct *d);
-/* A frame that the coordinator sent to GATEWAY_NODE. Consumes it. */
+/* A frame that the coordinator sent to that node. Consumes it. */
 void gateway_direct_on_frame(struct gateway_direct *d, struct kin_frame *frame);
 /* When it returns nothing is delivered any more. All who wait are told so soon, and everybody who
  * asks later at once. */

@@ -97,6 +97,9 @@ feed 'as it began' 3
 for path in healthz readyz; do
     curl -sf "$base/$path" >got.out || fail "$path: $(cat got.out)"
 done
+expect 1 'a job of a client that names files' match w.yaml -o "$scratch/stolen" --at-coordinator
+says 'a job of a client that names files' 'reads and writes no files for clients'
+[ ! -e stolen ] || fail 'a client had files written'
 curl -sf "$base/metrics" | grep -q '^kindred_live_records{workflow="people"} 3000$' || fail 'metrics'
 
 # ---- put ----
