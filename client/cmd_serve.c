@@ -54,7 +54,7 @@ static int parse(struct serve *s, int argc, char **argv)
         {.name = "data",
          .value = "DIR",
          .required = true,
-         .help = "where records, MatchIds and jobs are kept; made if missing",
+         .help = "where records, MatchIds and jobs are kept (required)",
          .to = &s->data},
         {.name = "listen",
          .value = "URL",

@@ -79,6 +79,28 @@ static bool take_environment(const char *tool, const struct kin_setting *setting
     return true;
 }
 
+/* Behind the column of the options, in lines of at most 100 columns. */
+static void print_wrapped(const char *text)
+{
+    enum { INDENT = 33, WIDTH = 100 };
+    size_t column = INDENT;
+    while (*text) {
+        size_t word = strcspn(text, " \n");
+        if (column > INDENT && column + 1 + word > WIDTH) {
+            printf("\n%*s", INDENT, "");
+            column = INDENT;
+        } else if (column > INDENT) {
+            putchar(' ');
+            column++;
+        }
+        printf("%.*s", (int)word, text);
+        column += word;
+        text += word;
+        text += strspn(text, " \n");
+    }
+    putchar('\n');
+}
+
 static void print_help(const char *tool, const char *intro, const struct kin_setting *settings,
                        size_t count)
 {
@@ -91,11 +113,11 @@ static void print_help(const char *tool, const char *intro, const struct kin_set
         if (s)
             snprintf(left, sizeof left, "%s--%s%s%s", letter, s->name, s->value ? " " : "",
                      s->value ? s->value : "");
-        printf("  %-30s %s%s\n", s ? left : "-h, --help", s ? s->help : "this text",
-               s && s->required ? " (required)" : "");
+        printf("  %-30s ", s ? left : "-h, --help");
+        print_wrapped(s ? s->help : "this text");
     }
-    puts("\nEach option may be given as a variable of the environment instead: --check-config is\n"
-         "KINDRED_CHECK_CONFIG=true, and so on. The command line wins.");
+    puts("\nEach option may be given as a variable of the environment instead: --secret-file is\n"
+         "KINDRED_SECRET_FILE=FILE, and so on. The command line wins.");
 }
 
 static bool is_given(const struct kin_setting *s)

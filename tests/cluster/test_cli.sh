@@ -6,7 +6,7 @@ cd "$scratch" || exit 1
 mkdir tmp
 export TMPDIR=$scratch/tmp
 commands='match plan train evaluate explain report suggest jobs attach cancel status'
-commands+=' lookup put delete inbox group history changes link links'
+commands+=' serve lookup put delete inbox group history changes link links'
 
 # run STATUS ARGS...: in ./stdout and ./stderr
 run() {
@@ -47,7 +47,7 @@ done
 
 # Options abbreviate, and of one abbreviated too much, with too few or too many values, the program itself
 # names the candidates: so all options are found, and each must be in the help.
-for command in $commands; do
+for command in ${commands/ serve / }; do # which would begin to serve
     : >known
     for letter in {a..z}; do
         for try in "--$letter" "--$letter=x" "--no$letter" "--no-$letter"; do
