@@ -71,7 +71,7 @@ void v1_reply_error(kin_status status, struct kin_str text, struct http_reply *r
 void v1_reply_code(unsigned status, const char *code, struct kin_str text,
                    struct http_reply *reply);
 
-/* docs/openapi.json, which is part of the program. */
+/* coordinator/gateway/openapi.json, which is part of the program. */
 extern const unsigned char gateway_openapi[];
 extern const size_t gateway_openapi_bytes;
 

@@ -347,7 +347,7 @@ static void the_document_has_every_route_and_no_other(void **state)
     const struct v1_route *routes = v1_routes(&count);
     ask(p, "GET", "/v1/openapi.json", "", NULL, &h);
     json_t *root = json_loadb(heard_body(&h), h.body.n, JSON_REJECT_DUPLICATES, NULL);
-    json_t *file = json_load_file(KIN_SOURCE_DIR "/docs/openapi.json", 0, NULL);
+    json_t *file = json_load_file(KIN_SOURCE_DIR "/coordinator/gateway/openapi.json", 0, NULL);
     assert_true(root && json_equal(root, file));
     const json_t *paths = json_object_get(root, "paths");
     for (unsigned i = 0; i < count; i++) {
