@@ -238,6 +238,11 @@ void live_put_event_text(struct live *live, struct live_puts *p, uint64_t seq,
 void live_put_named(struct live *live, struct live_puts *p, uint64_t seq,
                     const struct registry_id *id);
 void live_put_group(struct live *live, struct live_puts *p, uint32_t group); /* DB_IDS */
+/* The same of an id that no group has any more; the group is still one of `of`. survivor NULL: it
+ * is gone. */
+void live_put_retired(struct live *live, struct live_puts *p, const struct live_graph *of,
+                      uint32_t group, const struct registry_id *see_also, size_t see_also_count,
+                      const struct registry_id *survivor);
 
 /* ---- batches ---- */
 

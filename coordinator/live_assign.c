@@ -116,18 +116,12 @@ static kin_status make_groups(struct regroup *r, struct assignment *as)
             as->after_ids[i] = as->before_ids[keeps];
             continue;
         }
-        uint32_t first = item_record(&items[as->verdict.smallest[i]]), generation = 0;
+        uint32_t first = item_record(&items[as->verdict.smallest[i]]);
         uint16_t source = g->records[first].source;
         struct kin_str id = live_graph_id(g, first);
-        do
-            registry_new_id(live->c->args->match_id_key, kin_str_of(live->workflow->name),
-                            kin_str_of(live->workflow->sources[source].name), id, generation++,
-                            &as->after_ids[i]);
-        while (live_graph_id_used(g, &as->after_ids[i]));
-        uint8_t copy[256]; /* the id may move while it is appended to its own buffer */
-        memcpy(copy, id.p, id.n);
-        as->groups[i] = live_graph_group_new(g, &as->after_ids[i], live->batch0 + r->batch->seq,
-                                             source, (struct kin_str){(char *)copy, id.n});
+        live_graph_new_id(g, NULL, live->c->args->match_id_key, source, id, &as->after_ids[i]);
+        as->groups[i] =
+            live_graph_group_new(g, &as->after_ids[i], live->batch0 + r->batch->seq, source, id);
         if (as->groups[i] == LIVE_NONE)
             return KIN_E_NOMEM;
     }
@@ -200,28 +194,10 @@ static kin_status retire(struct regroup *r, struct assignment *as)
             continue;
         const struct live_group *old = &g->groups[before[b]];
         uint32_t heir = as->verdict.heir[b];
-        uint16_t source;
-        struct registry_entry entry = {.state =
-                                           heir == REGISTRY_NONE ? REGISTRY_GONE : REGISTRY_ALIAS,
-                                       .born = old->born,
-                                       .has_survivor = heir != REGISTRY_NONE,
-                                       .has_split_from = old->has_split_from,
-                                       .split_from = old->split_from,
-                                       .see_also = old->see_also,
-                                       .see_also_count = old->see_also_count};
-        live_graph_founder(g, before[b], &source, &entry.founder_id);
-        entry.founder_source = kin_str_of(live->workflow->sources[source].name);
-        if (entry.has_survivor)
-            entry.survivor = as->after_ids[heir];
-        struct kin_buf value = {0};
-        registry_entry_write(&entry, &value);
-        struct live_key key = live_key_entry(live->slot, &old->id);
-        live_put_kv(&r->batch->store, DB_IDS, live_key_str(&key),
-                    (struct kin_str){(char *)value.p, value.n});
-        r->batch->store.bytes.failed = r->batch->store.bytes.failed || value.failed;
-        kin_buf_deinit(&value);
-        kin_status status =
-            live_graph_retire(g, &old->id, entry.has_survivor ? &entry.survivor : NULL);
+        const struct registry_id *survivor = heir == REGISTRY_NONE ? NULL : &as->after_ids[heir];
+        live_put_retired(live, &r->batch->store, g, before[b], old->see_also, old->see_also_count,
+                         survivor);
+        kin_status status = live_graph_retire(g, &old->id, survivor);
         if (status != KIN_OK)
             return status;
     }
@@ -331,21 +307,14 @@ kin_status regroup_found_minted(struct regroup *r)
     struct live_batch *b = r->batch;
     struct live_graph *g = &live->graph;
     for (size_t at = 0; at < b->minted.n; at += 4) {
-        uint32_t rel = kin_le32(b->minted.p + at), number = b->base + rel, generation = 0;
+        uint32_t rel = kin_le32(b->minted.p + at), number = b->base + rel;
         if (rel >= b->count || g->records[number].dead ||
             live_graph_committed(g, number) != LIVE_NONE)
             continue;
         struct registry_id id;
         struct kin_str name = live_graph_id(g, number);
-        uint8_t copy[256]; /* the id may move while it is appended to its own buffer */
-        do
-            registry_new_id(live->c->args->match_id_key, kin_str_of(live->workflow->name),
-                            kin_str_of(live->workflow->sources[b->source].name), name, generation++,
-                            &id);
-        while (live_graph_id_used(g, &id));
-        memcpy(copy, name.p, name.n);
-        uint32_t group = live_graph_group_new(g, &id, live->batch0 + b->seq, b->source,
-                                              (struct kin_str){(char *)copy, name.n});
+        live_graph_new_id(g, NULL, live->c->args->match_id_key, b->source, name, &id);
+        uint32_t group = live_graph_group_new(g, &id, live->batch0 + b->seq, b->source, name);
         if (group == LIVE_NONE)
             return KIN_E_NOMEM;
         live_graph_group_add(g, group, number);

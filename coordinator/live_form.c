@@ -387,12 +387,7 @@ static void mint(struct live *live, struct live_batch *b, struct live_line *l)
         l->minted = g->groups[g->records[number].group].id;
         return;
     }
-    uint32_t generation = 0;
-    do
-        registry_new_id(live->c->args->match_id_key, kin_str_of(live->workflow->name),
-                        kin_str_of(live->workflow->sources[b->source].name), id, generation++,
-                        &l->minted);
-    while (live_graph_id_used(g, &l->minted));
+    live_graph_new_id(g, NULL, live->c->args->match_id_key, b->source, id, &l->minted);
     kin_buf_u32(&b->minted, l->rel);
 }
 

@@ -161,8 +161,12 @@ const struct live_retired *live_graph_retired_of(const struct live_graph *g,
                                                  const struct registry_id *id);
 /* The group that an id leads to through aliases; LIVE_NONE: it is gone, or never was. */
 uint32_t live_graph_resolve(const struct live_graph *g, const struct registry_id *id);
-bool live_graph_id_used(const struct live_graph *g, const struct registry_id *id);
-/* A new group without members. founder: as of struct live_group. LIVE_NONE: no memory. */
+/* The id of a group with this founder, the first of its generations that was never used: not here,
+ * nor in `before` (NULL: there is none). */
+void live_graph_new_id(const struct live_graph *g, const struct live_graph *before,
+                       const uint8_t key[16], uint16_t source, struct kin_str id,
+                       struct registry_id *out);
+/* A new group without members. founder_id may lie in the graph. LIVE_NONE: no memory. */
 uint32_t live_graph_group_new(struct live_graph *g, const struct registry_id *id, uint64_t born,
                               uint16_t founder_source, struct kin_str founder_id);
 void live_graph_group_free(struct live_graph *g, uint32_t group);

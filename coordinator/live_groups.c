@@ -50,9 +50,21 @@ uint32_t live_graph_resolve(const struct live_graph *g, const struct registry_id
     return LIVE_NONE;
 }
 
-bool live_graph_id_used(const struct live_graph *g, const struct registry_id *id)
+static bool is_used(const struct live_graph *g, const struct registry_id *id)
 {
     return live_graph_group_of(g, id) != LIVE_NONE || live_graph_retired_of(g, id) != NULL;
+}
+
+void live_graph_new_id(const struct live_graph *g, const struct live_graph *before,
+                       const uint8_t key[16], uint16_t source, struct kin_str id,
+                       struct registry_id *out)
+{
+    const struct kin_workflow *w = g->workflow;
+    uint32_t generation = 0;
+    do
+        registry_new_id(key, kin_str_of(w->name), kin_str_of(w->sources[source].name), id,
+                        generation++, out);
+    while (is_used(g, out) || (before && is_used(before, out)));
 }
 
 static uint32_t *buckets_new(size_t want, uint32_t *mask)
@@ -144,10 +156,11 @@ uint32_t live_graph_group_new(struct live_graph *g, const struct registry_id *id
     if (!grow_groups(g, 1))
         return LIVE_NONE;
     uint64_t founder_at = g->ids.n;
-    uint8_t n = (uint8_t)founder_id.n;
+    uint8_t n = (uint8_t)founder_id.n, copy[UINT8_MAX]; /* it may move with the ids */
+    memcpy(copy, founder_id.p, n);
     kin_buf_u16(&g->ids, founder_source);
     kin_buf_put(&g->ids, &n, 1);
-    kin_buf_put(&g->ids, founder_id.p, n);
+    kin_buf_put(&g->ids, copy, n);
     if (g->ids.failed) {
         g->ids.failed = false;
         return LIVE_NONE;

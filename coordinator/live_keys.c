@@ -227,22 +227,46 @@ void live_put_event(struct live *live, struct live_puts *p, uint64_t seq,
         live_put_named(live, p, seq, &event->others[i]);
 }
 
-void live_put_group(struct live *live, struct live_puts *p, uint32_t group)
+/* Who founded a group is added to what is known of its id. */
+static void put_entry(struct live *live, struct live_puts *p, const struct live_graph *of,
+                      uint32_t group, struct registry_entry entry)
 {
-    const struct live_group *g = &live->graph.groups[group];
-    struct registry_entry entry = {.state = REGISTRY_LIVE,
-                                   .born = g->born,
-                                   .has_split_from = g->has_split_from,
-                                   .split_from = g->split_from,
-                                   .see_also = g->see_also,
-                                   .see_also_count = g->see_also_count};
     uint16_t source;
-    live_graph_founder(&live->graph, group, &source, &entry.founder_id);
-    entry.founder_source = kin_str_of(live->workflow->sources[source].name);
+    live_graph_founder(of, group, &source, &entry.founder_id);
+    entry.founder_source = kin_str_of(of->workflow->sources[source].name);
     struct kin_buf value = {0};
     registry_entry_write(&entry, &value);
-    struct live_key key = live_key_entry(live->slot, &g->id);
+    struct live_key key = live_key_entry(live->slot, &of->groups[group].id);
     live_put_kv(p, DB_IDS, live_key_str(&key), (struct kin_str){(char *)value.p, value.n});
     p->bytes.failed = p->bytes.failed || value.failed;
     kin_buf_deinit(&value);
+}
+
+void live_put_group(struct live *live, struct live_puts *p, uint32_t group)
+{
+    const struct live_group *g = &live->graph.groups[group];
+    put_entry(live, p, &live->graph, group,
+              (struct registry_entry){.state = REGISTRY_LIVE,
+                                      .born = g->born,
+                                      .has_split_from = g->has_split_from,
+                                      .split_from = g->split_from,
+                                      .see_also = g->see_also,
+                                      .see_also_count = g->see_also_count});
+}
+
+void live_put_retired(struct live *live, struct live_puts *p, const struct live_graph *of,
+                      uint32_t group, const struct registry_id *see_also, size_t see_also_count,
+                      const struct registry_id *survivor)
+{
+    const struct live_group *g = &of->groups[group];
+    struct registry_entry entry = {.state = survivor ? REGISTRY_ALIAS : REGISTRY_GONE,
+                                   .born = g->born,
+                                   .has_survivor = survivor != NULL,
+                                   .has_split_from = g->has_split_from,
+                                   .split_from = g->split_from,
+                                   .see_also = see_also,
+                                   .see_also_count = see_also_count};
+    if (survivor)
+        entry.survivor = *survivor;
+    put_entry(live, p, of, group, entry);
 }

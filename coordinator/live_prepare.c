@@ -348,24 +348,6 @@ static kin_status copy_retired(struct assigning *x)
     return status;
 }
 
-static bool id_is_used(const struct assigning *x, const struct registry_id *id)
-{
-    return live_graph_id_used(&x->live->graph, id) ||
-           (x->old && live_graph_id_used(&x->old->graph, id));
-}
-
-static kin_status new_id(struct assigning *x, uint32_t record, struct registry_id *id)
-{
-    const struct live_graph *g = &x->live->graph;
-    struct kin_str source = kin_str_of(x->live->workflow->sources[g->records[record].source].name);
-    uint32_t generation = 0;
-    do
-        registry_new_id(x->job->options->match_id_key, kin_str_of(x->live->workflow->name), source,
-                        live_graph_id(g, record), generation++, id);
-    while (id_is_used(x, id));
-    return KIN_OK;
-}
-
 /* A group of now: one that goes on with all that is known of it, or a new one. */
 static kin_status make_group(struct assigning *x, uint32_t a)
 {
@@ -373,15 +355,13 @@ static kin_status make_group(struct assigning *x, uint32_t a)
     uint32_t keeps = x->verdict.keeps[a], at;
     uint64_t born = live_batch_now(x->live);
     uint16_t source;
-    uint8_t copy[256];
     struct kin_str id;
     if (keeps == REGISTRY_NONE) {
         uint32_t first = x->list[x->verdict.smallest[a]].number;
-        kin_status status = new_id(x, first, &x->after_ids[a]);
-        if (status != KIN_OK)
-            return status;
         source = g->records[first].source;
         id = live_graph_id(g, first);
+        live_graph_new_id(g, x->old ? &x->old->graph : NULL, x->job->options->match_id_key, source,
+                          id, &x->after_ids[a]);
     } else {
         uint32_t group = x->before_groups[keeps];
         live_graph_founder(&x->old->graph, group, &source, &id);
@@ -389,9 +369,7 @@ static kin_status make_group(struct assigning *x, uint32_t a)
         born = x->old->graph.groups[group].born;
         x->after_ids[a] = x->before_ids[keeps];
     }
-    memcpy(copy, id.p, id.n); /* the id may move while it is appended to its own buffer */
-    at = live_graph_group_new(g, &x->after_ids[a], born, source,
-                              (struct kin_str){(char *)copy, id.n});
+    at = live_graph_group_new(g, &x->after_ids[a], born, source, id);
     if (at == LIVE_NONE)
         return KIN_E_NOMEM;
     if (keeps != REGISTRY_NONE) {
@@ -419,7 +397,6 @@ static kin_status put_entry(struct assigning *x, uint32_t b)
     const struct live_group *old = &x->old->graph.groups[x->before_groups[b]];
     const struct registry_lists *moved = &x->verdict.moved;
     uint32_t heir = x->verdict.heir[b], more = moved->at[b + 1] - moved->at[b];
-    uint16_t source;
     if (x->verdict.kept[b] && !more)
         return KIN_OK;
     struct registry_id *see =
@@ -443,26 +420,10 @@ static kin_status put_entry(struct assigning *x, uint32_t b)
         live_put_group(x->live, &x->p->last, x->after_groups[heir]);
         return KIN_OK;
     }
-    struct registry_entry entry = {.state = heir == REGISTRY_NONE ? REGISTRY_GONE : REGISTRY_ALIAS,
-                                   .born = old->born,
-                                   .has_survivor = heir != REGISTRY_NONE,
-                                   .has_split_from = old->has_split_from,
-                                   .split_from = old->split_from,
-                                   .see_also = see + skip,
-                                   .see_also_count = n - skip};
-    live_graph_founder(&x->old->graph, x->before_groups[b], &source, &entry.founder_id);
-    entry.founder_source = kin_str_of(x->old->workflow->sources[source].name);
-    if (entry.has_survivor)
-        entry.survivor = x->after_ids[heir];
-    struct kin_buf value = {0};
-    registry_entry_write(&entry, &value);
-    struct live_key key = live_key_entry(x->live->slot, &old->id);
-    live_put_kv(&x->p->last, DB_IDS, live_key_str(&key),
-                (struct kin_str){(char *)value.p, value.n});
-    x->p->last.bytes.failed = x->p->last.bytes.failed || value.failed;
-    kin_buf_deinit(&value);
-    return live_graph_retire(&x->live->graph, &old->id,
-                             entry.has_survivor ? &entry.survivor : NULL);
+    const struct registry_id *survivor = heir == REGISTRY_NONE ? NULL : &x->after_ids[heir];
+    live_put_retired(x->live, &x->p->last, &x->old->graph, x->before_groups[b], see + skip,
+                     n - skip, survivor);
+    return live_graph_retire(&x->live->graph, &old->id, survivor);
 }
 
 static void names_of(void *arg, size_t index, struct kin_str *source, struct kin_str *id)
