@@ -2,7 +2,6 @@
 
 #include "client/live_text.h"
 #include "common/base/hash.h"
-#include "common/workflow/utf8.h"
 #include "proto/live.h"
 
 #include <stdlib.h>
@@ -433,20 +432,6 @@ void kin_put_deinit(struct kin_put *p)
 
 /* ---- what is said of it ---- */
 
-/* NUL and what is no UTF-8 would make the file unreadable. */
-static void put_clean(struct kin_buf *out, struct kin_str text)
-{
-    for (size_t i = 0; i < text.n;) {
-        uint32_t c = 0;
-        size_t bytes = kin_utf8_step(text.p + i, text.n - i, &c);
-        if (bytes && c)
-            kin_buf_put(out, text.p + i, bytes);
-        else
-            kin_buf_puts(out, "\xef\xbf\xbd");
-        i += bytes ? bytes : 1;
-    }
-}
-
 void kin_put_error_row(struct kin_buf *out, struct kin_str source, const struct kin_put_line *line)
 {
     kin_csv_cell(out, source);
@@ -459,12 +444,8 @@ void kin_put_error_row(struct kin_buf *out, struct kin_str source, const struct 
     kin_buf_putc(out, ',');
     kin_csv_cell(out, line->reason);
     kin_buf_putc(out, ',');
-    struct kin_buf raw = {0};
-    put_clean(&raw, line->raw);
-    kin_csv_cell(out, text_of(&raw));
+    kin_csv_raw_cell(out, line->raw);
     kin_buf_putc(out, '\n');
-    out->failed = out->failed || raw.failed;
-    kin_buf_deinit(&raw);
 }
 
 void kin_put_summary(const struct kin_put *p, struct kin_buf *out)

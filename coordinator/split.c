@@ -25,38 +25,13 @@ struct splitter {
     uint64_t source_seed;
 };
 
-/* NUL and what is no UTF-8 would make the error file unreadable: such bytes become U+FFFD. */
-static void put_raw(struct kin_buf *out, struct kin_str raw)
-{
-    if (!raw.p || (kin_utf8_valid(raw.p, raw.n, NULL) && !memchr(raw.p, '\0', raw.n))) {
-        kin_csv_cell(out, raw);
-        return;
-    }
-    struct kin_buf clean = {0};
-    for (size_t i = 0; i < raw.n;) {
-        size_t n = 1;
-        while (n < 4 && i + n <= raw.n && !kin_utf8_valid(raw.p + i, n, NULL))
-            n++;
-        if (raw.p[i] && i + n <= raw.n && kin_utf8_valid(raw.p + i, n, NULL)) {
-            kin_buf_put(&clean, raw.p + i, n);
-            i += n;
-        } else {
-            kin_buf_puts(&clean, "\xef\xbf\xbd");
-            i++;
-        }
-    }
-    kin_csv_cell(out, (struct kin_str){(const char *)clean.p, clean.n});
-    out->failed = out->failed || clean.failed;
-    kin_buf_deinit(&clean);
-}
-
 static void reject(struct splitter *s, const struct kin_row *row, struct kin_str id,
                    struct kin_str field, const char *reason)
 {
     struct kin_buf *e = &s->page.errors;
     kin_csv_cell(e, kin_str_of(s->source->name));
     kin_buf_putc(e, ',');
-    put_raw(e, kin_str_of(s->in->file->path));
+    kin_csv_raw_cell(e, kin_str_of(s->in->file->path));
     kin_buf_printf(e, ",%llu,", (unsigned long long)row->line);
     kin_csv_cell(e, id);
     kin_buf_putc(e, ',');
@@ -64,7 +39,7 @@ static void reject(struct splitter *s, const struct kin_row *row, struct kin_str
     kin_buf_putc(e, ',');
     kin_csv_cell(e, kin_str_of(reason));
     kin_buf_putc(e, ',');
-    put_raw(e, row->raw);
+    kin_csv_raw_cell(e, row->raw);
     kin_buf_putc(e, '\n');
     if (s->in->rejects) {
         kin_buf_u32(s->in->rejects, (uint32_t)row->line);

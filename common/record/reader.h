@@ -125,6 +125,9 @@ const struct kin_str *kin_rows_columns(const struct kin_rows *rows, size_t *coun
 /* One CSV cell, for the delimiter ',', quoted only where RFC 4180 needs it (and a leading or
  * trailing blank is quoted too). The bytes are written as they are, valid or not. */
 void kin_csv_cell(struct kin_buf *out, struct kin_str value);
+/* One cell of raw text. NUL and what is no UTF-8 would make a file unreadable: such bytes become
+ * U+FFFD. */
+void kin_csv_raw_cell(struct kin_buf *out, struct kin_str raw);
 /* Quoted and escaped; a byte that is not valid UTF-8 is written as U+FFFD, so that the result
  * always is. */
 void kin_json_string(struct kin_buf *out, struct kin_str value);

@@ -1,4 +1,5 @@
 /* Cells of CSV and strings of JSON. */
+#include "common/record/normalise.h"
 #include "common/record/reader_impl.h"
 
 static bool blank(char c)
@@ -82,6 +83,30 @@ static void put_json_text(struct kin_buf *out, const uint8_t *p, size_t n)
         from = i + 1;
     }
     kin_buf_put(out, p + from, n - from);
+}
+
+void kin_csv_raw_cell(struct kin_buf *out, struct kin_str raw)
+{
+    if (!raw.p || (kin_utf8_valid(raw.p, raw.n, NULL) && !memchr(raw.p, '\0', raw.n))) {
+        kin_csv_cell(out, raw);
+        return;
+    }
+    struct kin_buf clean = {0};
+    for (size_t i = 0; i < raw.n;) {
+        size_t n = 1;
+        while (n < 4 && i + n <= raw.n && !kin_utf8_valid(raw.p + i, n, NULL))
+            n++;
+        if (raw.p[i] && i + n <= raw.n && kin_utf8_valid(raw.p + i, n, NULL)) {
+            kin_buf_put(&clean, raw.p + i, n);
+            i += n;
+        } else {
+            kin_buf_puts(&clean, "\xef\xbf\xbd");
+            i++;
+        }
+    }
+    kin_csv_cell(out, (struct kin_str){(const char *)clean.p, clean.n});
+    out->failed = out->failed || clean.failed;
+    kin_buf_deinit(&clean);
 }
 
 void kin_json_string(struct kin_buf *out, struct kin_str value)
